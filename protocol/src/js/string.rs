@@ -1,0 +1,148 @@
+//! JavaScript strings: UTF-16, and so not always Unicode text.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytestring::ByteString;
+
+/// A JavaScript string. Nearly always it is text, and then it borrows the request body; a string with a lone
+/// surrogate (half of a pair, which UTF-8 cannot hold) keeps its UTF-16 code units.
+///
+/// Invariant: one string has one representation, so equality and hashing compare contents.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct JsString(Inner);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Inner {
+    Text(ByteString),
+    /// Holds at least one lone surrogate.
+    Units(Arc<[u16]>),
+}
+
+impl JsString {
+    /// The string with these UTF-16 code units.
+    #[must_use]
+    pub fn from_units(units: &[u16]) -> Self {
+        match String::from_utf16(units) {
+            Ok(text) => Self(Inner::Text(text.into())),
+            Err(_) => Self(Inner::Units(units.into())),
+        }
+    }
+
+    /// The text, or `None` if the string holds a lone surrogate.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Inner::Text(text) => Some(text),
+            Inner::Units(_) => None,
+        }
+    }
+
+    /// The text with each lone surrogate replaced by U+FFFD, as a browser does when it must send text.
+    #[must_use]
+    pub fn to_text_lossy(&self) -> Cow<'_, str> {
+        match &self.0 {
+            Inner::Text(text) => Cow::Borrowed(text),
+            Inner::Units(units) => Cow::Owned(String::from_utf16_lossy(units)),
+        }
+    }
+
+    /// The UTF-16 code units, as JavaScript's `charCodeAt` gives them.
+    pub fn units(&self) -> impl Iterator<Item = u16> + '_ {
+        let (text, units) = match &self.0 {
+            Inner::Text(text) => (&**text, &[][..]),
+            Inner::Units(units) => ("", &**units),
+        };
+        text.encode_utf16().chain(units.iter().copied())
+    }
+
+    /// What JavaScript's `length` says: the number of UTF-16 code units.
+    #[must_use]
+    pub fn len_units(&self) -> usize {
+        match &self.0 {
+            // Each UTF-8 lead byte is one unit, and a four-byte one is two.
+            Inner::Text(text) => {
+                text.bytes().map(|byte| usize::from(byte & 0xC0 != 0x80) + usize::from(byte >= 0xF0)).sum()
+            }
+            Inner::Units(units) => units.len(),
+        }
+    }
+
+    /// The bytes that this string keeps in memory.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match &self.0 {
+            Inner::Text(text) => text.len(),
+            Inner::Units(units) => units.len() * 2,
+        }
+    }
+}
+
+impl From<&str> for JsString {
+    fn from(text: &str) -> Self {
+        Self(Inner::Text(text.into()))
+    }
+}
+
+impl From<String> for JsString {
+    fn from(text: String) -> Self {
+        Self(Inner::Text(text.into()))
+    }
+}
+
+impl From<ByteString> for JsString {
+    fn from(text: ByteString) -> Self {
+        Self(Inner::Text(text))
+    }
+}
+
+impl PartialEq<str> for JsString {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == Some(other)
+    }
+}
+
+impl PartialEq<&str> for JsString {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == Some(other)
+    }
+}
+
+impl fmt::Debug for JsString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Text(text) => fmt::Debug::fmt(&**text, f),
+            Inner::Units(units) => {
+                f.write_str("\"")?;
+                for unit in char::decode_utf16(units.iter().copied()) {
+                    match unit {
+                        Ok(char) => write!(f, "{}", char.escape_debug())?,
+                        Err(lone) => write!(f, "\\u{{{:x}}}", lone.unpaired_surrogate())?,
+                    }
+                }
+                f.write_str("\"")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_surrogate_is_kept_and_a_pair_is_text() {
+        assert_eq!(JsString::from_units(&[0xD83D, 0xDE00]), "😀");
+        let lone = JsString::from_units(&[0x61, 0xD800]);
+        assert_eq!(lone.as_str(), None);
+        assert_eq!(lone.units().collect::<Vec<_>>(), [0x61, 0xD800]);
+        assert_eq!(lone.to_text_lossy(), "a\u{FFFD}");
+        assert_eq!(format!("{lone:?}"), r#""a\u{d800}""#);
+    }
+
+    #[test]
+    fn length_counts_utf16_units() {
+        for text in ["", "a", "é", "€", "😀", "a😀é€"] {
+            assert_eq!(JsString::from(text).len_units(), text.encode_utf16().count(), "{text}");
+        }
+    }
+}
