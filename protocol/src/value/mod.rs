@@ -351,6 +351,12 @@ impl Builder {
         Self::default()
     }
 
+    /// An arena that begins as a copy of this value's, and the slot that names the value in it.
+    #[must_use]
+    pub fn with(value: &Value) -> (Self, Slot) {
+        (Self { graph: Graph { nodes: value.graph.nodes.clone() } }, value.slot.clone())
+    }
+
     /// Adds an object and gives the slot that names it.
     ///
     /// # Panics
