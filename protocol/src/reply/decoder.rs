@@ -101,6 +101,21 @@ impl<'a> Decoder<'a> {
         (root.map(|root| self.builder.finish(root)), steps)
     }
 
+    /// Reads the root alone, as the description of a server reference: its id, and the part that the promise of its
+    /// bound arguments waits for.
+    pub(super) fn describe(mut self) -> Result<(Option<JsString>, Option<u64>), ReplyError> {
+        self.unit(ROOT)?;
+        let Slot::Node(node) = self.settled(ROOT)? else { return Ok((None, None)) };
+        let Node::Object(members) = self.builder.node(node) else { return Ok((None, None)) };
+        let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, slot)| slot);
+        let id = match member("id") {
+            Some(Slot::String(id)) => Some(id.clone()),
+            _ => None,
+        };
+        let bound = member("bound").and_then(|bound| self.promised(bound));
+        Ok((id, bound.map(|entry| self.index.entry(entry).id)))
+    }
+
     fn root(&mut self) -> Result<Slot, ReplyError> {
         if self.index.entry(ROOT).text.is_none() {
             return Err(missing(&"root".into()).into());

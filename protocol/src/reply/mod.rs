@@ -136,6 +136,15 @@ pub(crate) fn decode_root(
     Decoder::new(index, limits, resolver).decode().0
 }
 
+/// The id in the text that describes a server reference, and the part that its bound arguments are promised in.
+pub(crate) fn describe(
+    text: ByteString,
+    limits: &Limits,
+) -> Result<(Option<JsString>, Option<u64>), ReplyError> {
+    let nothing_within = |_: &JsString| Resolution::Unknown;
+    Decoder::new(Index::of_text(text), limits, &nothing_within).describe()
+}
+
 fn text_index(body: Bytes) -> Result<Index<'static>, ReplyError> {
     let text = ByteString::try_from(body).map_err(|_| ReplyErrorKind::NotText)?;
     Ok(Index::of_text(text))
