@@ -64,6 +64,8 @@ headers! {
     CALLBOARD_REVALIDATED_AT = "callboard-revalidated-at";
     /// Response: `unconfirmed` if the revalidation could not be confirmed in time. Ours.
     CALLBOARD_REVALIDATION = "callboard-revalidation";
+    /// Response: the code of what went wrong, the name of its page in `docs/errors/`. Ours.
+    CALLBOARD_ERROR = "callboard-error";
     /// Response: `1` if this is the stored outcome of an earlier call; `body-not-kept` if without its body. Ours.
     CALLBOARD_REPLAYED = "callboard-replayed";
     /// Request to the webhook: `t=<unix seconds>,v1=<hex HMAC-SHA-256 of t.body>`. Ours.

@@ -5,6 +5,7 @@
 //! objects and cycles are kept and a cycle never leaks.
 
 mod equality;
+mod import;
 
 use std::{fmt, sync::Arc};
 
@@ -354,12 +355,6 @@ impl Builder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// An arena that begins as a copy of this value's, and the slot that names the value in it.
-    #[must_use]
-    pub fn with(value: &Value) -> (Self, Slot) {
-        (Self { graph: Graph { nodes: value.graph.nodes.clone() } }, value.slot.clone())
     }
 
     /// Adds an object and gives the slot that names it.
