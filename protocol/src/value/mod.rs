@@ -196,6 +196,11 @@ impl Graph {
         &self.nodes[id.index()]
     }
 
+    /// Every object, in the order of their ids: adding them to another [`Builder`] in this order keeps the ids.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {
