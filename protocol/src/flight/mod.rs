@@ -6,6 +6,8 @@
 mod encoder;
 mod error;
 mod graph;
+mod parser;
+mod response;
 mod row;
 mod serializer;
 mod text;
@@ -14,6 +16,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 pub use error::{FlightError, Path, Problem};
+pub use parser::{Parser, Row, RowError, RowKind};
+pub use response::{ActionResponse, Limits, ParseError, Response, Thrown, parse, parse_action};
 pub use row::RowWriter;
 
 /// A value as rows: its own is numbered `first_row`, those it needs follow in number and precede in place.
