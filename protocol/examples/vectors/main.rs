@@ -9,6 +9,7 @@ mod next;
 mod reply;
 mod response;
 mod tagged;
+mod verdict;
 
 use std::{
     fs, io,
@@ -18,16 +19,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-/// What became of one vector.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// It came out as expected.
-    Passed,
-    /// It did not, in these words.
-    Failed(String),
-    /// It was not tried, for this reason.
-    Skipped(String),
-}
+use verdict::Verdict;
 
 fn main() -> ExitCode {
     let mut totals = Totals::default();

@@ -1,0 +1,14 @@
+//! Tests of the crate as others use it, in one binary. The runners of the golden vectors are those of the example
+//! `vectors`.
+
+#[path = "../../examples/vectors/action.rs"]
+mod action;
+mod golden_reply;
+#[path = "../../examples/vectors/reply.rs"]
+mod reply;
+#[path = "../../examples/vectors/tagged.rs"]
+mod tagged;
+#[path = "../../examples/vectors/verdict.rs"]
+mod verdict;
+
+use verdict::Verdict;
