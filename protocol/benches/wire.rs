@@ -1,5 +1,4 @@
 //! What a call costs on the wire: `cargo bench -p callboard-protocol`. The figure to watch is the median.
-#![expect(missing_docs, reason = "criterion's macros define functions without any")]
 
 use std::hint::black_box;
 

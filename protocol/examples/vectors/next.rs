@@ -14,9 +14,9 @@ use callboard_protocol::{
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value as Json;
 
-use super::Verdict;
+use crate::Verdict;
 
-/// What a case is compared with, and what it lacks if it is no case at all.
+/// Why a case did not come out as in Next.
 type Outcome = Result<(), String>;
 
 /// Runs the tables of one file.
