@@ -150,7 +150,11 @@ impl KeyRing {
 
 /// Something that came with a genuine signature of a current key: only this module makes one.
 ///
-/// What decodes a call takes nothing else, so that forgetting to verify does not compile.
+/// What decodes a call takes nothing else, so that forgetting to verify does not compile. Neither does this:
+///
+/// ```compile_fail
+/// let forged = callboard_protocol::reference::Verified("any text");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified<T>(T);
 

@@ -57,6 +57,20 @@ fn neither_debug_nor_errors_show_key_material() {
     }
 }
 
+/// Goal: memory that held a key holds it no longer than the ring. Method: the types of a key's fields say so.
+#[test]
+fn what_holds_a_secret_is_wiped_when_dropped() {
+    fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+    let ring = KeyRing::parse(ONE).unwrap();
+    let key = ring.signing_key();
+    // An HMAC state is two hash states, and does not say it of itself.
+    is_wiped(&Sha256::default());
+    is_wiped(&key.arguments);
+    is_wiped(&key.sealed_cookies);
+    is_wiped(&ring.to_text());
+    is_wiped(&ring.build_salt());
+}
+
 #[test]
 fn fingerprints_tell_keys_apart_and_depend_on_nothing_else() {
     let of = |text: &str| KeyRing::parse(text).unwrap().fingerprints().next().unwrap().1;

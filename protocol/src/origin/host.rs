@@ -46,7 +46,7 @@ pub fn host_of_origin(origin: &str) -> Result<Host<'_>, OriginError> {
         return Ok(Host { name: Cow::Borrowed(origin), port: None, default_port: None, opaque: true });
     }
     let (scheme, rest) = origin.split_once("://").ok_or(OriginError::Scheme)?;
-    let is_scheme_character = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_scheme_character = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         || !scheme.bytes().all(is_scheme_character)
     {
@@ -118,8 +118,7 @@ pub(super) fn split_port(text: &str) -> Result<(&str, Option<u16>), OriginError>
 
 /// Checks a name. Hosts of special schemes are put in lower case; those of others are opaque and stay as they are.
 fn host_name(name: &str, special: bool) -> Result<Cow<'_, str>, OriginError> {
-    let forbidden = |byte: u8| byte <= b' ' || byte >= 0x7f || b"#%/:<>?@[\\]^|".contains(&byte);
-    if name.is_empty() || name.bytes().any(forbidden) {
+    if name.is_empty() || name.bytes().any(is_forbidden) {
         return Err(OriginError::Host);
     }
     if !special {
@@ -136,6 +135,14 @@ fn host_name(name: &str, special: bool) -> Result<Cow<'_, str>, OriginError> {
         return Err(OriginError::Host);
     }
     Ok(lower_case(name))
+}
+
+/// What no host may have: the URL standard's forbidden code points, and all that is not ASCII.
+fn is_forbidden(byte: u8) -> bool {
+    matches!(
+        byte,
+        0..=b' ' | b'#' | b'%' | b'/' | b':' | b'<' | b'>' | b'?' | b'@' | b'['..=b'^' | b'|' | 0x7f..
+    )
 }
 
 fn lower_case(text: &str) -> Cow<'_, str> {

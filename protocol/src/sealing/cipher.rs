@@ -12,7 +12,7 @@ use aes_gcm::{
     },
 };
 use data_encoding::BASE64URL_NOPAD;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::key_ring::{Key, KeyId, KeyRing, Verification};
 
@@ -31,6 +31,9 @@ pub(crate) struct Cipher {
     /// The first subkey of CMAC, K1.
     mask: Zeroizing<[u8; 16]>,
 }
+
+/// Both fields are, and so is the key of each message.
+impl ZeroizeOnDrop for Cipher where Aes256: ZeroizeOnDrop {}
 
 impl Cipher {
     pub(crate) fn new(key: &[u8; 32]) -> Self {

@@ -64,8 +64,8 @@ impl SealError {
 /// XAES-256-GCM with the version and the reference as associated data. Sealed are a byte of flags, the expiry (8 bytes,
 /// little endian) and the principal (8 bytes of length, text) if there are any, and then the plaintext.
 ///
-/// `nonce` is 24 bytes from the system's source of randomness, new for each sealing: random ones may be drawn 2^80 times
-/// before two of them meet.
+/// `nonce` is 24 bytes from the system's source of randomness, new for each sealing: in 2^80 sealings with one key, the
+/// risk that two random nonces meet is one in 2^32.
 #[must_use]
 pub fn seal(
     ring: &KeyRing,

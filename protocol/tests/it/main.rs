@@ -4,6 +4,9 @@
 #[path = "../../examples/vectors/action.rs"]
 mod action;
 mod golden_reply;
+#[path = "../../examples/vectors/next.rs"]
+mod next;
+mod next_tables;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
 #[path = "../../examples/vectors/tagged.rs"]
