@@ -14,6 +14,8 @@ mod limits;
 mod model;
 mod resolve;
 mod settle;
+mod slots;
+mod string;
 mod tag;
 #[cfg(test)]
 mod tests;
