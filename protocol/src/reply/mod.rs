@@ -25,7 +25,7 @@ use bytestring::ByteString;
 
 use crate::{Value, js::JsString, multipart::Part};
 use decoder::Decoder;
-pub use encode::{Encoded, encode};
+pub use encode::{EncodeError, Encoded, encode};
 pub use error::{Excerpt, Position, ReplyError, ReplyErrorKind};
 use index::Index;
 pub use limits::Limits;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Verdict, action, reply, tagged};
 
-fn vectors(folder: &str) -> Vec<PathBuf> {
+pub(crate) fn vectors(folder: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let mut files: Vec<_> = fs::read_dir(directory)
         .expect("the vectors are part of the tree")

@@ -6,6 +6,7 @@ mod action;
 mod golden_reply;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
+mod reply_properties;
 #[path = "../../examples/vectors/tagged.rs"]
 mod tagged;
 #[path = "../../examples/vectors/verdict.rs"]
