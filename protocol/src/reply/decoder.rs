@@ -16,8 +16,9 @@ use super::{
     index::{EntryId, Index, ROOT, Raw, State},
     json::Lexer,
     limits::Budget,
-    model::{Frame, Slots},
+    model::Frame,
     resolve::Pending,
+    slots::Slots,
 };
 use crate::{
     Value,

@@ -77,7 +77,7 @@ impl Decoder<'_> {
             }
         }
         for pending in first..self.pending.len() {
-            self.put(pending)?;
+            self.put(pending);
         }
         Ok(())
     }
@@ -204,8 +204,8 @@ impl Decoder<'_> {
     }
 
     /// Puts what a reference named where it stands.
-    fn put(&mut self, pending: usize) -> Result<(), ReplyError> {
-        let Some((node, at)) = self.pending[pending].place else { return Ok(()) };
+    fn put(&mut self, pending: usize) {
+        let Some((node, at)) = self.pending[pending].place else { return };
         self.budget.work(1);
         let mut slot = self.resolved(u32::try_from(pending).expect("references are limited far below 2^32"));
         let callable =
@@ -222,7 +222,6 @@ impl Decoder<'_> {
             }
             _ => {}
         }
-        Ok(())
     }
 
     /// A server function by the object that describes it.

@@ -9,6 +9,7 @@ mod next;
 mod next_tables;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
+mod reply_properties;
 #[path = "../../examples/vectors/tagged.rs"]
 mod tagged;
 #[path = "../../examples/vectors/verdict.rs"]
