@@ -15,7 +15,10 @@ fn vectors(folder: &str) -> Vec<PathBuf> {
 }
 
 /// Runs a folder and counts what was passed and skipped.
-fn run(folder: &str, runner: fn(&Path, &serde_json::Value) -> Vec<(String, Verdict)>) -> (usize, usize) {
+pub(crate) fn run(
+    folder: &str,
+    runner: fn(&Path, &serde_json::Value) -> Vec<(String, Verdict)>,
+) -> (usize, usize) {
     let (mut passed, mut skipped) = (0, 0);
     for file in vectors(folder) {
         for (name, verdict) in runner(&file, &tagged::read(&file).unwrap()) {

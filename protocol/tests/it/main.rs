@@ -4,8 +4,11 @@
 #[path = "../../examples/vectors/action.rs"]
 mod action;
 mod golden_reply;
+mod golden_response;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
+#[path = "../../examples/vectors/response.rs"]
+mod response;
 #[path = "../../examples/vectors/tagged.rs"]
 mod tagged;
 #[path = "../../examples/vectors/verdict.rs"]
