@@ -69,15 +69,20 @@ fn read(rows: &[u8], expected: &Response) -> Verdict {
     if found == *expected {
         Verdict::Passed
     } else {
-        Verdict::Failed(format!("got {:.300}, expected {:.300}", format!("{found:?}"), format!("{expected:?}")))
+        Verdict::Failed(format!(
+            "got {:.300}, expected {:.300}",
+            format!("{found:?}"),
+            format!("{expected:?}")
+        ))
     }
 }
 
 /// Whether a value holds nothing that only rendering makes.
 fn is_writable(value: &Value) -> bool {
-    !value.graph().nodes().any(|node| {
-        matches!(node, Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. })
-    })
+    !value
+        .graph()
+        .nodes()
+        .any(|node| matches!(node, Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. }))
 }
 
 fn written(value: &Value, expected: &Response) -> Verdict {

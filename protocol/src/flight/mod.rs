@@ -10,6 +10,8 @@ mod parser;
 mod response;
 mod row;
 mod serializer;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use bytes::Bytes;

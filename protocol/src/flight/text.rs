@@ -227,7 +227,11 @@ mod tests {
             for position in 0..20 {
                 let mut text = [b'a'; 20];
                 text[position] = byte;
-                assert_eq!(next_escaped(&text), must_escape(byte).then_some(position), "{byte} at {position}");
+                assert_eq!(
+                    next_escaped(&text),
+                    must_escape(byte).then_some(position),
+                    "{byte} at {position}"
+                );
             }
         }
     }

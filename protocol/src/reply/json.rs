@@ -11,14 +11,14 @@ use crate::js::JsString;
 
 /// Reads tokens of one text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lexer {
+pub(crate) struct Lexer {
     text: ByteString,
     at: usize,
 }
 
 /// A value that is not an array or object, or the opening of one.
 #[derive(Debug)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Null,
     Bool(bool),
     Number(f64),
@@ -29,20 +29,20 @@ pub(super) enum Token {
 }
 
 /// What was expected instead.
-pub(super) type Expected = &'static str;
+pub(crate) type Expected = &'static str;
 
 impl Lexer {
-    pub(super) fn new(text: ByteString) -> Self {
+    pub(crate) fn new(text: ByteString) -> Self {
         Self { text, at: 0 }
     }
 
     /// Bytes read.
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.at
     }
 
     /// The next byte after blanks.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -54,13 +54,13 @@ impl Lexer {
     }
 
     /// Takes this byte if it is next after blanks.
-    pub(super) fn take(&mut self, byte: u8) -> bool {
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
-    pub(super) fn token(&mut self) -> Result<Token, Expected> {
+    pub(crate) fn token(&mut self) -> Result<Token, Expected> {
         Ok(match self.peek() {
             Some(b'"') => {
                 let (text, copied) = self.string()?;
@@ -131,7 +131,7 @@ impl Lexer {
     }
 
     /// A string: its content, and whether that had to be copied because of escapes.
-    pub(super) fn string(&mut self) -> Result<(JsString, bool), Expected> {
+    pub(crate) fn string(&mut self) -> Result<(JsString, bool), Expected> {
         if !self.take(b'"') {
             return Err("a string");
         }

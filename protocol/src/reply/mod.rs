@@ -9,7 +9,7 @@ mod decoder;
 mod encode;
 mod error;
 mod index;
-mod json;
+pub(crate) mod json;
 mod limits;
 mod model;
 mod resolve;

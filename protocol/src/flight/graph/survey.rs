@@ -119,7 +119,8 @@ impl Graphs {
         loop {
             self.list[walk.graph].marks[promise.index()].progress = Progress::Open;
             self.own_row(walk.graph, promise, ids);
-            let Node::Promise(Promise::Fulfilled(Slot::Node(value))) = walk.value.graph().node(promise) else {
+            let Node::Promise(Promise::Fulfilled(Slot::Node(value))) = walk.value.graph().node(promise)
+            else {
                 break;
             };
             if !matches!(walk.value.graph().node(*value), Node::Promise(_)) {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     js::JsString,
-    value::{Graph, Node, NodeId, Promise, Slot, ArrayKind},
+    value::{ArrayKind, Graph, Node, NodeId, Promise, Slot},
 };
 
 /// Something opened and not closed yet, with what is left of it.

@@ -196,7 +196,9 @@ impl Reader<'_> {
             Node::Array(items) if *key == "length" => return Ok(Err(Slot::Number(items.len() as f64))),
             Node::Array(items) => index(key).filter(|index| *index < items.len()),
             Node::Object(_) => self.member(node, key),
-            Node::Element { .. } => ["type", "key", "props"].iter().position(|name| key == name).map(|at| at + 1),
+            Node::Element { .. } => {
+                ["type", "key", "props"].iter().position(|name| key == name).map(|at| at + 1)
+            }
             _ => None,
         };
         position.map(|position| Ok(Place::In(node, position))).ok_or(Stop::Fails(None))

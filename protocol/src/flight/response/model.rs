@@ -183,13 +183,7 @@ impl Reader<'_> {
     }
 
     /// What a string means where it stands.
-    fn string(
-        &mut self,
-        text: JsString,
-        id: u32,
-        open: &mut [Frame],
-        root: Root,
-    ) -> Result<Slot, Broken> {
+    fn string(&mut self, text: JsString, id: u32, open: &mut [Frame], root: Root) -> Result<Slot, Broken> {
         self.charge(1).map_err(Broken::Limit)?;
         let plain = match open.last() {
             Some(frame) => frame.plain || frame.is_under("__proto__"),

@@ -3,12 +3,7 @@
 use serde::ser::{self, Serialize};
 
 use super::{
-    super::{
-        FlightError,
-        encoder::Encoder,
-        error::Segment,
-        text::{push_plain_string},
-    },
+    super::{FlightError, encoder::Encoder, error::Segment, text::push_plain_string},
     key::KeyWriter,
 };
 
@@ -58,9 +53,7 @@ impl<'e, 'o> Compound<'e, 'o> {
         self.comma();
         push_plain_string(self.encoder.out, key);
         self.encoder.out.push(b':');
-        value
-            .serialize(&mut *self.encoder)
-            .map_err(|error| self.located(error, Segment::Key(key.to_owned())))
+        value.serialize(&mut *self.encoder).map_err(|error| self.located(error, Segment::Key(key.to_owned())))
     }
 
     #[cold]

@@ -68,11 +68,15 @@ impl ser::Serializer for KeyWriter<'_> {
     }
 
     fn serialize_f32(self, number: f32) -> Result<(), FlightError> {
-        self.float(number.is_finite().then(|| ryu_js::Buffer::new().format_finite(number).to_owned()).as_deref())
+        self.float(
+            number.is_finite().then(|| ryu_js::Buffer::new().format_finite(number).to_owned()).as_deref(),
+        )
     }
 
     fn serialize_f64(self, number: f64) -> Result<(), FlightError> {
-        self.float(number.is_finite().then(|| ryu_js::Buffer::new().format_finite(number).to_owned()).as_deref())
+        self.float(
+            number.is_finite().then(|| ryu_js::Buffer::new().format_finite(number).to_owned()).as_deref(),
+        )
     }
 
     fn serialize_char(self, char: char) -> Result<(), FlightError> {
