@@ -4,7 +4,12 @@
 //! (de)serializers recognises it by the name [`VALUE`], and the value itself goes past serde through this cell, in
 //! the same thread and within the same call. Any other format sees the newtype's fallback instead.
 
-use std::cell::Cell;
+use std::{cell::Cell, fmt, marker::PhantomData};
+
+use serde::{
+    Deserializer, Serialize, Serializer,
+    de::{Error, Unexpected, Visitor},
+};
 
 use crate::Value;
 
@@ -14,6 +19,11 @@ pub(crate) const VALUE: &str = "$callboard::Value";
 pub(crate) const MAP: &str = "$callboard::Map";
 /// Name of a newtype struct around a sequence that is a JavaScript `Set`.
 pub(crate) const SET: &str = "$callboard::Set";
+
+/// Name of a newtype struct like [`VALUE`] for reading: promises that were kept are looked through.
+pub(crate) const SETTLED: &str = "$callboard::Settled";
+/// Name of a newtype struct that may be read from form data as well as from an object.
+pub(crate) const FORM: &str = "$callboard::Form";
 
 thread_local! {
     static HANDED: Cell<Option<Value>> = const { Cell::new(None) };
@@ -27,4 +37,62 @@ pub(crate) fn put(value: Value) {
 /// Takes what the other side left.
 pub(crate) fn take() -> Option<Value> {
     HANDED.take()
+}
+
+/// Writes a value: handed over to our own serializer, and as its fallback to any other.
+pub(crate) fn serialize<S: Serializer, F: Serialize>(
+    serializer: S,
+    value: Value,
+    fallback: F,
+) -> Result<S::Ok, S::Error> {
+    put(value);
+    let written = serializer.serialize_newtype_struct(VALUE, &Fallback(fallback));
+    // A serializer that looked at neither must not leave the value to whoever reads next.
+    drop(take());
+    written
+}
+
+/// What another format sees.
+struct Fallback<F>(F);
+
+impl<F: Serialize> Serialize for Fallback<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        drop(take());
+        self.0.serialize(serializer)
+    }
+}
+
+/// A newtype that is read whole, from one value.
+pub(crate) trait Whole: Sized {
+    /// What it is read from, for messages.
+    const EXPECTED: &'static str;
+
+    /// Reads it from a value, or not if the value is of another kind.
+    fn from_value(value: &Value) -> Option<Self>;
+
+    /// Reads it from another format.
+    fn from_other<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+/// Reads a newtype from our own deserializer or any other.
+pub(crate) fn deserialize<'de, T: Whole, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_newtype_struct(SETTLED, WholeVisitor(PhantomData))
+}
+
+struct WholeVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Whole> Visitor<'de> for WholeVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        match take() {
+            Some(value) => T::from_value(&value)
+                .ok_or_else(|| D::Error::invalid_type(Unexpected::Other(value.kind()), &self)),
+            None => T::from_other(deserializer),
+        }
+    }
 }

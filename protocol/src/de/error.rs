@@ -1,0 +1,251 @@
+//! Why a value is not of the type that was asked for, and where in it.
+
+use std::fmt;
+
+use serde::de;
+
+use super::words;
+use crate::ErrorCode;
+
+/// Why an argument is not of its type: `argument 2, .items[3].price: expected a number, found a string`.
+///
+/// The text is meant for the client. It repeats at most 64 bytes of each name or string that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeError(Box<Located>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Located {
+    /// Counted from 1.
+    argument: Option<usize>,
+    /// Innermost first, as they are learnt on the way out.
+    segments: Vec<Segment>,
+    problem: Problem,
+}
+
+/// One step into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// A member of an object, or a field of a form.
+    Key(Box<str>),
+    /// An item.
+    Index(usize),
+    /// A value of a `Map`.
+    Entry(Box<str>),
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// It is of another kind, or out of range.
+    #[error("expected {expected}, found {found}")]
+    Mismatch {
+        /// What the type takes.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// The call has no such argument.
+    #[error("missing, expected {expected}")]
+    MissingArgument {
+        /// What the type takes.
+        expected: String,
+    },
+    /// An object has no such member, or a form no such field.
+    #[error("missing")]
+    MissingMember,
+    /// A type that lists its members has no such member.
+    #[error("unknown, expected {}", words::one_of(.known))]
+    UnknownMember {
+        /// The members there are.
+        known: &'static [&'static str],
+    },
+    /// A string that is not text.
+    #[error("a string with a lone surrogate; take JsString to accept it")]
+    LoneSurrogate,
+    /// The value contains itself.
+    #[error("a cycle; take a Value to accept it")]
+    Cycle,
+    /// More levels than may be read by recursion.
+    #[error("nested deeper than {depth_max} levels")]
+    TooDeep {
+        /// The limit.
+        depth_max: usize,
+    },
+    /// Objects that occur in many places would be copied too often.
+    #[error("shared objects expand to more than {expansions_max} values")]
+    TooManyExpansions {
+        /// The limit.
+        expansions_max: usize,
+    },
+    /// A promise that was rejected has no value.
+    #[error("a rejected promise")]
+    RejectedPromise,
+    /// What the type's own `Deserialize` says.
+    #[error("{message}")]
+    Custom {
+        /// Its message.
+        message: String,
+    },
+}
+
+impl DeError {
+    #[cold]
+    pub(super) fn new(problem: Problem) -> Self {
+        Self(Box::new(Located { argument: None, segments: Vec::new(), problem }))
+    }
+
+    #[cold]
+    pub(super) fn mismatch(expected: &dyn de::Expected, found: impl Into<String>) -> Self {
+        Self::new(Problem::Mismatch { expected: words::expected(expected), found: found.into() })
+    }
+
+    /// The same error, seen from one level further out.
+    #[cold]
+    pub(super) fn within(mut self, segment: Segment) -> Self {
+        self.0.segments.push(segment);
+        self
+    }
+
+    pub(super) fn within_key(self, key: &str) -> Self {
+        self.within(Segment::Key(words::cut(key).into()))
+    }
+
+    pub(super) fn within_index(self, index: usize) -> Self {
+        self.within(Segment::Index(index))
+    }
+
+    pub(super) fn within_entry(self, key: &str) -> Self {
+        self.within(Segment::Entry(words::cut(key).into()))
+    }
+
+    /// The same error, in the argument at this position, counted from 0.
+    #[cold]
+    pub(super) fn in_argument(mut self, index: usize) -> Self {
+        self.0.argument = Some(index + 1);
+        self
+    }
+
+    /// The same error, of an argument that was not sent.
+    #[cold]
+    pub(super) fn of_missing_argument(mut self) -> Self {
+        if self.0.segments.is_empty()
+            && let Problem::Mismatch { expected, .. } = self.0.problem
+        {
+            self.0.problem = Problem::MissingArgument { expected };
+        }
+        self
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// The argument it is wrong in, counted from 1.
+    #[must_use]
+    pub fn argument(&self) -> Option<usize> {
+        self.0.argument
+    }
+
+    /// Where in the value it is wrong, such as `.items[3].price`; empty for the value itself.
+    ///
+    /// Of a path with more than 16 steps the outermost and innermost eight are written.
+    #[must_use]
+    pub fn path(&self) -> String {
+        Path(&self.0.segments).to_string()
+    }
+
+    /// The row of the error table.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::ArgumentMismatch
+    }
+}
+
+impl std::error::Error for DeError {}
+
+impl fmt::Display for DeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Located { argument, segments, problem } = &*self.0;
+        if let Some(argument) = argument {
+            write!(f, "argument {argument}")?;
+        }
+        if !segments.is_empty() {
+            write!(f, "{}{}", if argument.is_some() { ", " } else { "" }, Path(segments))?;
+        }
+        if argument.is_some() || !segments.is_empty() {
+            f.write_str(": ")?;
+        }
+        problem.fmt(f)
+    }
+}
+
+/// Writes segments from the outermost to the innermost.
+struct Path<'a>(&'a [Segment]);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A cycle has hundreds of steps, and nobody reads them.
+        const END_STEPS: usize = 8;
+        let inner = self.0.len().min(2 * END_STEPS) / 2;
+        let outer = if self.0.len() <= 2 * END_STEPS { inner } else { self.0.len() - END_STEPS };
+        for segment in self.0[outer..].iter().rev() {
+            segment.fmt(f)?;
+        }
+        if outer > inner {
+            f.write_str("…")?;
+        }
+        self.0[..inner].iter().rev().try_for_each(|segment| segment.fmt(f))
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "[{index}]"),
+            Self::Key(key) if is_plain(key) => write!(f, ".{key}"),
+            Self::Key(key) => write!(f, "[{key:?}]"),
+            Self::Entry(key) => write!(f, ".get({key:?})"),
+        }
+    }
+}
+
+/// Whether a key can be written after a dot.
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '$' | '-' | '…'))
+}
+
+impl de::Error for DeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(Problem::Custom { message: words::cut_message(&message.to_string()) })
+    }
+
+    fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::mismatch(expected, words::found_kind(unexpected))
+    }
+
+    fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::mismatch(expected, words::found_value(unexpected))
+    }
+
+    fn invalid_length(items: usize, expected: &dyn de::Expected) -> Self {
+        Self::mismatch(expected, items.to_string())
+    }
+
+    fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
+        Self::new(Problem::Mismatch { expected: words::one_of(known), found: words::quote(variant) })
+    }
+
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        Self::new(Problem::UnknownMember { known }).within_key(field)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(Problem::MissingMember).within_key(field)
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(Problem::Custom { message: "given twice".to_owned() }).within_key(field)
+    }
+}
