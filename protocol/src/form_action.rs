@@ -246,12 +246,12 @@ mod tests {
         let twice =
             [("$ACTION_REF_1", ""), ("$ACTION_1:0", r#"{"id":"a"}"#), ("$ACTION_1:0", r#"{"id":"b"}"#)];
         let long = format!(r#"{{"id":"{}"}}"#, "a".repeat(5000));
-        let lone = r#"{"id":"\ud800"}"#;
+        let half_a_pair = r#"{"id":"\ud800"}"#;
         for fields in [
             &twice[..],
             &twice[..1],
             &[("$ACTION_REF_1", ""), ("$ACTION_1:0", &*long)],
-            &[("$ACTION_REF_1", ""), ("$ACTION_1:0", lone)],
+            &[("$ACTION_REF_1", ""), ("$ACTION_1:0", half_a_pair)],
             &[("$ACTION_REF_1", ""), ("$ACTION_1:0", "[]")],
         ] {
             let error = find(&form(fields), &Limits::default()).unwrap_err();

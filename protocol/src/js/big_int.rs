@@ -1,6 +1,6 @@
 //! JavaScript big integers.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A JavaScript `BigInt`: an integer of any size, kept as its decimal digits.
 ///
@@ -91,7 +91,8 @@ fn to_decimal(digits: &[u32], radix: u32) -> String {
     }
     let mut text = String::new();
     for (place, limb) in limbs.iter().rev().enumerate() {
-        text.push_str(&if place == 0 { format!("{limb}") } else { format!("{limb:09}") });
+        let width = if place == 0 { 0 } else { 9 };
+        write!(text, "{limb:0width$}").expect("a string takes all that is written");
     }
     text
 }

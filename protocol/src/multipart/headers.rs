@@ -24,12 +24,11 @@ fn parameter<'a>(mut rest: &'a str, name: &str) -> Option<&'a str> {
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';']);
         let (found, after) = rest.split_once('=')?;
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => {
-                let (token, after) = after.split_at(after.find(';').unwrap_or(after.len()));
-                (token.trim(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            quoted.split_once('"')?
+        } else {
+            let (token, after) = after.split_at(after.find(';').unwrap_or(after.len()));
+            (token.trim(), after)
         };
         if found.trim().eq_ignore_ascii_case(name) {
             return Some(value);

@@ -92,7 +92,7 @@ fn content_of_one_chunk_is_not_copied() {
 fn any_part() -> impl Strategy<Value = Part> {
     // Content that resembles boundaries is what matters.
     let content = "(\r|\n|-|b|--b|\r\n--|\r\n-|x|é){0,12}";
-    let text = (".{0,8}", content.clone()).prop_map(|(name, text)| Part::text(name, text));
+    let text = (".{0,8}", content).prop_map(|(name, text)| Part::text(name, text));
     let file = ("[^\\x00-\\x1f\\x7f]{0,8}", "[ab]?", content)
         .prop_map(|(name, file_name, text)| Part::file(name, file_name, "a/b", text));
     prop_oneof![text, file].prop_filter(

@@ -144,7 +144,7 @@ impl<'a> Index<'a> {
     }
 }
 
-impl<'a> Entry<'a> {
+impl Entry<'_> {
     fn new(id: u64, text: Option<ByteString>) -> Self {
         Self {
             id,

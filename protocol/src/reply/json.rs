@@ -3,6 +3,8 @@
 //! Written here because of what the usual parsers refuse or lose: escaped lone surrogates, which JavaScript's
 //! strings may hold; strings as slices of the body; nesting without recursion.
 
+use std::ops::BitOr;
+
 use bytestring::ByteString;
 
 use crate::js::JsString;
@@ -149,7 +151,7 @@ impl Lexer {
         let rest = &self.text.as_bytes()[self.at..];
         let length = memchr::memchr2(b'"', b'\\', rest).ok_or("the string's end")?;
         // A plain loop over a known length: the compiler turns it into vector code.
-        if rest[..length].iter().fold(false, |found, &byte| found | (byte < 0x20)) {
+        if rest[..length].iter().map(|&byte| u8::from(byte < 0x20)).fold(0, BitOr::bitor) != 0 {
             return Err("no control character in a string");
         }
         Ok(length)
@@ -240,15 +242,13 @@ impl Content {
     }
 
     fn push_unit(&mut self, unit: u16) {
-        match char::from_u32(u32::from(unit)) {
-            Some(char) => self.push(char),
-            None => {
-                if self.units.is_empty() {
-                    self.units.extend(std::mem::take(&mut self.text).encode_utf16());
-                }
-                self.units.push(unit);
-            }
+        if let Some(char) = char::from_u32(u32::from(unit)) {
+            return self.push(char);
         }
+        if self.units.is_empty() {
+            self.units.extend(std::mem::take(&mut self.text).encode_utf16());
+        }
+        self.units.push(unit);
     }
 
     fn finish(self) -> JsString {

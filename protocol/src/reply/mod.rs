@@ -14,6 +14,8 @@ mod limits;
 mod model;
 mod resolve;
 mod settle;
+mod slots;
+mod string;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ use bytestring::ByteString;
 
 use crate::{Value, js::JsString, multipart::Part};
 use decoder::Decoder;
-pub use encode::{Encoded, encode};
+pub use encode::{EncodeError, Encoded, encode};
 pub use error::{Excerpt, Position, ReplyError, ReplyErrorKind};
 use index::Index;
 pub use limits::Limits;

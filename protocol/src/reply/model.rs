@@ -1,20 +1,17 @@
 //! Parsing the parts of a unit: JSON with tagged strings, into objects whose references are still to be followed.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use super::{
-    Excerpt, Position, ReplyError, ReplyErrorKind,
+    ReplyError, ReplyErrorKind,
     decoder::{Decoder, missing},
-    index::{EntryId, Raw, State, blob},
+    index::{EntryId, Raw, State},
     json::{Lexer, Token},
     limits,
-    resolve::Pending,
-    tag::{Made, Reference, Tag, classify},
 };
 use crate::{
-    js::{BigInt, Date, JsString},
-    multipart::Content,
-    value::{ArrayKind, Node, NodeId, Slot, TypedArray},
+    js::JsString,
+    value::{Node, NodeId, Slot},
 };
 
 /// What is open while a value is read.
@@ -39,24 +36,9 @@ pub(super) enum Frame {
     },
 }
 
-/// React's account of array slots: contexts, of which every array belongs to one.
-#[derive(Debug, Default)]
-pub(super) struct Slots {
-    contexts: Vec<Context>,
-    /// What each array took by itself, and whether its context had forked, by node id.
-    sizes: Vec<(u64, bool)>,
-}
-
-#[derive(Debug, Default)]
-struct Context {
-    count: u64,
-    /// Whether any array of this context has more than one item.
-    fork: bool,
-}
-
 /// What follows a complete value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     /// Another value.
     Value,
     /// The value that this one completed.
@@ -67,41 +49,6 @@ enum Next {
 
 /// Objects with more members than this are looked up in tables.
 pub(super) const NARROW: usize = 16;
-
-impl Slots {
-    /// Adds to a context.
-    pub(super) fn add(&mut self, context: u32, count: u64, max: u64) -> Result<(), ReplyErrorKind> {
-        let context = &mut self.contexts[context as usize];
-        context.count = context.count.saturating_add(count);
-        if context.fork && context.count > max {
-            return Err(ReplyErrorKind::Limit { setting: "array_slots_max", max });
-        }
-        Ok(())
-    }
-
-    /// Adds what another array took when it was parsed.
-    pub(super) fn add_array(&mut self, context: u32, array: NodeId, max: u64) -> Result<(), ReplyErrorKind> {
-        let (count, fork) = self.sizes.get(array.index()).copied().unwrap_or_default();
-        self.contexts[context as usize].fork |= fork;
-        self.add(context, count, max)
-    }
-
-    fn open(&mut self) -> u32 {
-        self.contexts.push(Context::default());
-        u32::try_from(self.contexts.len() - 1).expect("objects are limited far below 2^32")
-    }
-
-    fn close(&mut self, array: NodeId, context: u32, items: usize, before: u64) -> u64 {
-        let own = items as u64 + 1;
-        let context = &mut self.contexts[context as usize];
-        context.fork |= items > 1;
-        if self.sizes.len() <= array.index() {
-            self.sizes.resize(array.index() + 1, (0, false));
-        }
-        self.sizes[array.index()] = (context.count - before + own, context.fork);
-        own
-    }
-}
 
 impl Decoder<'_> {
     /// Parses a part, and before it goes on after a reference, the part referred to.
@@ -118,7 +65,8 @@ impl Decoder<'_> {
         }
     }
 
-    fn enter(&mut self, entry: EntryId) -> Result<(), ReplyError> {
+    /// Begins a part, to go on after it where this one is.
+    pub(super) fn enter(&mut self, entry: EntryId) -> Result<(), ReplyError> {
         let unit = self.unit_number();
         let part = self.index.entry_mut(entry);
         let Some(text) = part.text.clone() else { return Err(missing(&"".into()).into()) };
@@ -165,7 +113,7 @@ impl Decoder<'_> {
                 if self.lexer.take(b',') {
                     self.key()
                 } else if self.lexer.take(b'}') {
-                    self.close_object()
+                    Ok(self.close_object())
                 } else {
                     Err(self.expected("a comma or }"))
                 }
@@ -195,7 +143,7 @@ impl Decoder<'_> {
             Some(Frame::Array { context, .. }) => *context,
             _ => self.slots.open(),
         };
-        let slots_before = self.slots.contexts[context as usize].count;
+        let slots_before = self.slots.count(context);
         self.push(Frame::Array { node, first_value: self.values.len(), context, slots_before })?;
         if self.lexer.take(b']') { self.close_array() } else { Ok(Next::Value) }
     }
@@ -203,8 +151,9 @@ impl Decoder<'_> {
     fn close_array(&mut self) -> Result<Next, ReplyError> {
         if let Some(Frame::Array { node, first_value, context, slots_before }) = self.stack.pop() {
             let count = self.values.len() - first_value;
-            let own = self.slots.close(node, context, count, slots_before);
-            self.slots.add(context, own, self.limits.array_slots_max).map_err(|kind| self.here(kind))?;
+            let max = self.limits.array_slots_max;
+            let closed = self.slots.close(node, context, count, slots_before, max);
+            closed.map_err(|kind| self.here(kind))?;
             let mut items = Vec::with_capacity(count);
             for (at, raw) in (0..).zip(self.values.drain(first_value..)) {
                 items.push(match raw {
@@ -226,7 +175,7 @@ impl Decoder<'_> {
         let node = self.add(Node::Object(Vec::new())).map_err(|kind| self.here(kind))?;
         let (first_value, first_key) = (self.values.len(), self.keys.len());
         self.push(Frame::Object { node, first_value, first_key })?;
-        if self.lexer.take(b'}') { self.close_object() } else { self.key() }
+        if self.lexer.take(b'}') { Ok(self.close_object()) } else { self.key() }
     }
 
     fn key(&mut self) -> Result<Next, ReplyError> {
@@ -237,7 +186,7 @@ impl Decoder<'_> {
         if self.lexer.take(b':') { Ok(Next::Value) } else { Err(self.expected("a colon")) }
     }
 
-    fn close_object(&mut self) -> Result<Next, ReplyError> {
+    fn close_object(&mut self) -> Next {
         if let Some(Frame::Object { node, first_value, first_key }) = self.stack.pop() {
             let mut members: Vec<(JsString, Raw)> = Vec::with_capacity(self.values.len() - first_value);
             members.extend(self.keys.drain(first_key..).zip(self.values.drain(first_value..)));
@@ -258,189 +207,7 @@ impl Decoder<'_> {
             *self.builder.node_mut(node) = Node::Object(object);
             self.values.push(Raw::Slot(Slot::Node(node)));
         }
-        Ok(Next::Complete)
-    }
-
-    fn string(&mut self, string: JsString, copied: bool) -> Result<Next, ReplyError> {
-        self.charge_copy(&string, copied)?;
-        let slot = match classify(string) {
-            Tag::Scalar(slot) => slot,
-            Tag::Date(text) => Slot::Date(text.as_str().map_or(Date::from_millis(f64::NAN), Date::parse)),
-            Tag::BigInt(text) => self.big_int(&text).map_err(|kind| self.here(kind))?,
-            Tag::Temporary => self.temporary().map_err(|kind| self.here(kind))?,
-            Tag::Unsupported(what) => return Err(self.here(ReplyErrorKind::Unsupported { what })),
-            Tag::Reference(made, reference) => return self.reference(made, reference),
-        };
-        self.charge_slots(&slot)?;
-        self.values.push(Raw::Slot(slot));
-        Ok(Next::Complete)
-    }
-
-    fn big_int(&mut self, text: &JsString) -> Result<Slot, ReplyErrorKind> {
-        let max = self.limits.bigint_chars_max;
-        limits::check("bigint_chars_max", text.len_units(), max)?;
-        let number = text.as_str().and_then(|text| BigInt::parse(text).ok());
-        number.map(Slot::BigInt).ok_or_else(|| ReplyErrorKind::BigInt { text: Excerpt::new(text) })
-    }
-
-    fn reference(&mut self, made: Made, reference: Reference) -> Result<Next, ReplyError> {
-        self.budget.references(1, self.limits).map_err(|kind| self.here(kind))?;
-        let Some(id) = reference.id else { return Err(self.here(missing(&reference.text))) };
-        let entry = self.index.entry_or_insert(id);
-        let node = match made {
-            Made::Promise => self.promise(entry),
-            Made::FormData => self.form_data(id),
-            Made::Blob => self.blob(entry),
-            Made::Bytes(kind) => self.bytes(entry, kind, &reference),
-            Made::Map => self.add(Node::Map(Vec::new())),
-            Made::Set => self.add(Node::Set(Vec::new())),
-            Made::Iterator => self.add(Node::Iterator(Vec::new())),
-            Made::Plain | Made::ServerReference => {
-                let context = self.context();
-                let pending = self.defer(made, None, entry, reference, context);
-                self.values.push(Raw::Pending(pending));
-                return self.enter_if_new(entry);
-            }
-        };
-        let node = node.map_err(|kind| self.here(kind))?;
-        self.charge_slots(&Slot::Node(node))?;
-        self.values.push(Raw::Slot(Slot::Node(node)));
-        if matches!(made, Made::Map | Made::Set | Made::Iterator) {
-            self.defer(made, Some(node), entry, reference, None);
-            return self.enter_if_new(entry);
-        }
-        Ok(Next::Complete)
-    }
-
-    fn defer(
-        &mut self,
-        made: Made,
-        node: Option<NodeId>,
-        target: EntryId,
-        reference: Reference,
-        context: Option<u32>,
-    ) -> u32 {
-        let at = Position { part: self.part, offset_bytes: self.lexer.offset() };
-        self.pending.push(Pending::new(made, node, target, reference, context, at));
-        u32::try_from(self.pending.len() - 1).expect("references are limited far below 2^32")
-    }
-
-    /// Goes on in the part referred to if nothing read it before.
-    fn enter_if_new(&mut self, entry: EntryId) -> Result<Next, ReplyError> {
-        let part = self.index.entry(entry);
-        match &part.state {
-            State::Unparsed if part.text.is_some() => {
-                self.enter(entry)?;
-                Ok(Next::Value)
-            }
-            State::Unparsed => {
-                let id = format!("{:x}", part.id);
-                Err(self.here(missing(&id.into())))
-            }
-            State::Failed(error) => Err(error.clone()),
-            State::Parsing | State::Parsed(_) => Ok(Next::Complete),
-        }
-    }
-
-    fn form_data(&mut self, id: u64) -> Result<NodeId, ReplyErrorKind> {
-        let taken = self.index.take_form_entries(id);
-        self.budget.work(taken.len());
-        let mut entries = Vec::with_capacity(taken.len());
-        for (name, content) in taken {
-            let slot = match content {
-                Content::Text(text) => Slot::String(text.clone().into()),
-                Content::File { .. } => match blob(content) {
-                    Some(file) => Slot::Node(self.add(Node::Blob(file))?),
-                    None => Slot::Undefined,
-                },
-            };
-            entries.push((name, slot));
-        }
-        self.add(Node::FormData(entries))
-    }
-
-    fn blob(&mut self, entry: EntryId) -> Result<NodeId, ReplyErrorKind> {
-        if let Some(node) = self.index.entry(entry).blob {
-            return Ok(node);
-        }
-        let file = self.index.entry(entry).file().ok_or(ReplyErrorKind::Initializer { what: "a file" })?;
-        let node = self.add(Node::Blob(file))?;
-        self.index.entry_mut(entry).blob = Some(node);
-        Ok(node)
-    }
-
-    fn bytes(&mut self, entry: EntryId, kind: ArrayKind, by: &Reference) -> Result<NodeId, ReplyErrorKind> {
-        let part = self.index.entry_mut(entry);
-        let bytes = part.file().ok_or_else(|| missing(&by.text))?.bytes;
-        if std::mem::replace(&mut part.taken, true) {
-            return Err(ReplyErrorKind::UsedTwice { what: kind.js_name() });
-        }
-        if bytes.len() % kind.element_bytes() != 0 {
-            let (kind, element_bytes) = (kind.js_name(), kind.element_bytes());
-            return Err(ReplyErrorKind::TypedArray { kind, element_bytes });
-        }
-        self.add(Node::Bytes(TypedArray { kind, bytes }))
-    }
-
-    /// A value that stays with the client. Its name is its place: the part, then the keys that lead to it.
-    fn temporary(&mut self) -> Result<Slot, ReplyErrorKind> {
-        if !self.limits.temporary_references {
-            return Err(ReplyErrorKind::Temporary);
-        }
-        let mut segments = Vec::new();
-        let (mut value_end, mut key_end) = (self.values.len(), self.keys.len());
-        for frame in self.stack.iter().rev() {
-            match frame {
-                Frame::Part { .. } => break,
-                Frame::Array { first_value, .. } => {
-                    segments.push(Cow::Owned((value_end - first_value).to_string()));
-                    value_end = *first_value;
-                }
-                Frame::Object { first_value, first_key, .. } => {
-                    let key = self.keys[key_end - 1].as_str().filter(|key| !key.contains(':'));
-                    let key = key.ok_or(ReplyErrorKind::Temporary)?;
-                    self.budget.copy(key.len(), self.limits)?;
-                    segments.push(Cow::Borrowed(key));
-                    (value_end, key_end) = (*first_value, *first_key);
-                }
-            }
-        }
-        self.budget.copy(segments.len(), self.limits)?;
-        segments.push(Cow::Owned(format!("{:x}", self.part)));
-        segments.reverse();
-        let path = segments.join(":").into();
-        Ok(Slot::Node(self.add(Node::Temporary { path })?))
-    }
-
-    fn context(&self) -> Option<u32> {
-        match self.stack.last() {
-            Some(Frame::Array { context, .. }) => Some(*context),
-            _ => None,
-        }
-    }
-
-    fn charge_copy(&mut self, string: &JsString, copied: bool) -> Result<(), ReplyError> {
-        if copied {
-            let charged = self.budget.copy(string.size_bytes(), self.limits);
-            return charged.map_err(|kind| self.here(kind));
-        }
-        Ok(())
-    }
-
-    /// Counts what a value takes of its array's context beyond its slot.
-    fn charge_slots(&mut self, slot: &Slot) -> Result<(), ReplyError> {
-        let Some(context) = self.context() else { return Ok(()) };
-        let size = match slot {
-            Slot::String(text) => text.len_units(),
-            Slot::BigInt(number) => number.as_str().len(),
-            Slot::Node(id) => match self.builder.node(*id) {
-                Node::Bytes(array) => array.bytes.len(),
-                _ => 0,
-            },
-            _ => 0,
-        };
-        let added = self.slots.add(context, size as u64, self.limits.array_slots_max);
-        added.map_err(|kind| self.here(kind))
+        Next::Complete
     }
 
     fn expected(&self, expected: &'static str) -> ReplyError {
@@ -463,12 +230,11 @@ fn keep_last(members: &mut Vec<(JsString, Raw)>) {
     let mut first: HashMap<JsString, usize> = HashMap::with_capacity(members.len());
     let mut kept: Vec<(JsString, Raw)> = Vec::with_capacity(members.len());
     for (key, raw) in members.drain(..) {
-        match first.get(&key) {
-            Some(&at) => kept[at].1 = raw,
-            None => {
-                first.insert(key.clone(), kept.len());
-                kept.push((key, raw));
-            }
+        if let Some(&at) = first.get(&key) {
+            kept[at].1 = raw;
+        } else {
+            first.insert(key.clone(), kept.len());
+            kept.push((key, raw));
         }
     }
     *members = kept;

@@ -7,6 +7,7 @@ mod golden_reply;
 mod golden_response;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
+mod reply_properties;
 #[path = "../../examples/vectors/response.rs"]
 mod response;
 #[path = "../../examples/vectors/tagged.rs"]
