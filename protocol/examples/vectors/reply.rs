@@ -29,10 +29,8 @@ pub(crate) fn run(_file: &Path, json: &Json) -> Vec<(String, Verdict)> {
 
 fn verdict(json: &Json) -> Verdict {
     let limits = limits(json);
-    let expected = json.get("expect_sane").unwrap_or_else(|| match hangs(&json["expect"]) {
-        true => &json["expect_streaming"],
-        false => &json["expect"],
-    });
+    let recorded = if hangs(&json["expect"]) { &json["expect_streaming"] } else { &json["expect"] };
+    let expected = json.get("expect_sane").unwrap_or(recorded);
     let decoded = match json["kind"].as_str() {
         Some("string") => decode_text(body(json).into(), &limits, &resolve),
         _ => match parts(json) {
@@ -91,12 +89,10 @@ fn body(json: &Json) -> String {
         return body.to_owned();
     }
     let segments = json["segments"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let segment = |segment: &Json| match segment["text"].as_str() {
-        Some(text) => text.to_owned(),
-        None => {
-            let count = segment["count"].as_u64().and_then(|count| usize::try_from(count).ok());
-            segment["unit"].as_str().unwrap_or_default().repeat(count.unwrap_or_default())
-        }
+    let segment = |segment: &Json| {
+        let (text, unit) = (segment["text"].as_str(), segment["unit"].as_str());
+        let count = segment["count"].as_u64().and_then(|count| usize::try_from(count).ok());
+        text.or(unit).unwrap_or_default().repeat(count.unwrap_or(1))
     };
     segments.iter().map(segment).collect()
 }

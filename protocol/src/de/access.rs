@@ -10,13 +10,13 @@ use crate::{js::JsString, value::Slot};
 /// Items in order.
 pub(super) struct Items<'v, 'w> {
     walk: &'w Walk<'v>,
-    items: slice::Iter<'v, Slot>,
+    left: slice::Iter<'v, Slot>,
     index: usize,
 }
 
 impl<'v, 'w> Items<'v, 'w> {
     pub(super) fn new(walk: &'w Walk<'v>, items: &'v [Slot]) -> Self {
-        Self { walk, items: items.iter(), index: 0 }
+        Self { walk, left: items.iter(), index: 0 }
     }
 }
 
@@ -24,7 +24,7 @@ impl<'v> SeqAccess<'v> for Items<'v, '_> {
     type Error = DeError;
 
     fn next_element_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<Option<T::Value>, DeError> {
-        let Some(slot) = self.items.next() else { return Ok(None) };
+        let Some(slot) = self.left.next() else { return Ok(None) };
         self.walk.charge(1)?;
         let item =
             seed.deserialize(Place::new(self.walk, slot)).map_err(|error| error.within_index(self.index))?;
@@ -33,20 +33,20 @@ impl<'v> SeqAccess<'v> for Items<'v, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
+        Some(self.left.len())
     }
 }
 
 /// Members of an object. One that is `undefined` is absent, as it is on the wire.
 pub(super) struct Members<'v, 'w> {
     walk: &'w Walk<'v>,
-    members: slice::Iter<'v, (JsString, Slot)>,
+    left: slice::Iter<'v, (JsString, Slot)>,
     current: Option<(&'v JsString, &'v Slot)>,
 }
 
 impl<'v, 'w> Members<'v, 'w> {
     pub(super) fn new(walk: &'w Walk<'v>, members: &'v [(JsString, Slot)]) -> Self {
-        Self { walk, members: members.iter(), current: None }
+        Self { walk, left: members.iter(), current: None }
     }
 }
 
@@ -54,11 +54,17 @@ impl<'v> MapAccess<'v> for Members<'v, '_> {
     type Error = DeError;
 
     fn next_key_seed<K: DeserializeSeed<'v>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
-        let present = self.members.by_ref().find(|(_, slot)| !matches!(slot, Slot::Undefined));
-        let Some((name, slot)) = present else { return Ok(None) };
-        self.current = Some((name, slot));
-        self.walk.charge(1)?;
-        seed.deserialize(Key::new(self.walk, name)).map(Some).map_err(|error| within(error, name))
+        for (name, slot) in self.left.by_ref() {
+            self.walk.charge(1)?;
+            if !matches!(slot, Slot::Undefined) {
+                self.current = Some((name, slot));
+                return seed.deserialize(Key::new(self.walk, name)).map(Some).map_err(|error| {
+                    // A type that knows its members names the unknown one itself.
+                    if error.path_is_empty() { within(error, name) } else { error }
+                });
+            }
+        }
+        Ok(None)
     }
 
     fn next_value_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<T::Value, DeError> {
@@ -67,7 +73,7 @@ impl<'v> MapAccess<'v> for Members<'v, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.members.len())
+        Some(self.left.len())
     }
 }
 
@@ -86,14 +92,14 @@ fn out_of_turn() -> DeError {
 /// Entries of a `Map`, as a map.
 pub(super) struct Entries<'v, 'w> {
     walk: &'w Walk<'v>,
-    entries: slice::Iter<'v, (Slot, Slot)>,
+    left: slice::Iter<'v, (Slot, Slot)>,
     current: Option<&'v (Slot, Slot)>,
     index: usize,
 }
 
 impl<'v, 'w> Entries<'v, 'w> {
     pub(super) fn new(walk: &'w Walk<'v>, entries: &'v [(Slot, Slot)]) -> Self {
-        Self { walk, entries: entries.iter(), current: None, index: 0 }
+        Self { walk, left: entries.iter(), current: None, index: 0 }
     }
 }
 
@@ -101,7 +107,7 @@ impl<'v> MapAccess<'v> for Entries<'v, '_> {
     type Error = DeError;
 
     fn next_key_seed<K: DeserializeSeed<'v>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
-        self.current = self.entries.next();
+        self.current = self.left.next();
         let Some((key, _)) = self.current else { return Ok(None) };
         self.walk.charge(1)?;
         seed.deserialize(Place::new(self.walk, key))
@@ -120,20 +126,20 @@ impl<'v> MapAccess<'v> for Entries<'v, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.entries.len())
+        Some(self.left.len())
     }
 }
 
 /// Entries of a `Map`, as a sequence of pairs.
 pub(super) struct Pairs<'v, 'w> {
     walk: &'w Walk<'v>,
-    entries: slice::Iter<'v, (Slot, Slot)>,
+    left: slice::Iter<'v, (Slot, Slot)>,
     index: usize,
 }
 
 impl<'v, 'w> Pairs<'v, 'w> {
     pub(super) fn new(walk: &'w Walk<'v>, entries: &'v [(Slot, Slot)]) -> Self {
-        Self { walk, entries: entries.iter(), index: 0 }
+        Self { walk, left: entries.iter(), index: 0 }
     }
 }
 
@@ -141,7 +147,7 @@ impl<'v> SeqAccess<'v> for Pairs<'v, '_> {
     type Error = DeError;
 
     fn next_element_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<Option<T::Value>, DeError> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
+        let Some((key, value)) = self.left.next() else { return Ok(None) };
         self.walk.charge(1)?;
         let pair = SeqAccessDeserializer::new(Pair { walk: self.walk, sides: [key, value], next: 0 });
         let pair = seed.deserialize(pair).map_err(|error| error.within_index(self.index))?;
@@ -150,7 +156,7 @@ impl<'v> SeqAccess<'v> for Pairs<'v, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.entries.len())
+        Some(self.left.len())
     }
 }
 

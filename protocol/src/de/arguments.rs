@@ -59,6 +59,10 @@ impl Arguments {
     /// # Errors
     ///
     /// [`DeError`] naming the argument and the path in it, if it is not a `T`.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "each argument has its own type, as no iterator's items have"
+    )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, DeError> {
         let index = self.next;
         self.next += 1;

@@ -372,9 +372,8 @@ impl<'v> Deserializer<'v> for Place<'v, '_> {
         match self.node()? {
             Some((id, Node::Object(members))) => {
                 let _level = self.walk.enter(id)?;
-                let mut present = members.iter().filter(|(_, slot)| !matches!(slot, Slot::Undefined));
-                match (present.next(), present.next()) {
-                    (Some((name, contents)), None) => {
+                match members.as_slice() {
+                    [(name, contents)] => {
                         visitor.visit_enum(Variant::with_contents(self.walk, name, contents))
                     }
                     _ => Err(DeError::mismatch(

@@ -11,14 +11,14 @@ use crate::value::{ArrayKind, TypedArray};
 pub(super) struct Elements<'v, 'w> {
     walk: &'w Walk<'v>,
     kind: ArrayKind,
-    elements: slice::ChunksExact<'v, u8>,
+    left: slice::ChunksExact<'v, u8>,
     index: usize,
 }
 
 impl<'v, 'w> Elements<'v, 'w> {
     pub(super) fn new(walk: &'w Walk<'v>, array: &'v TypedArray) -> Self {
         let elements = array.bytes.chunks_exact(array.kind.element_bytes());
-        Self { walk, kind: array.kind, elements, index: 0 }
+        Self { walk, kind: array.kind, left: elements, index: 0 }
     }
 }
 
@@ -51,7 +51,7 @@ impl<'v> SeqAccess<'v> for Elements<'v, '_> {
     type Error = DeError;
 
     fn next_element_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<Option<T::Value>, DeError> {
-        let Some(bytes) = self.elements.next() else { return Ok(None) };
+        let Some(bytes) = self.left.next() else { return Ok(None) };
         self.walk.charge(1)?;
         let element =
             read(self.kind, bytes, seed).map_err(|error: DeError| error.within_index(self.index))?;
@@ -60,6 +60,6 @@ impl<'v> SeqAccess<'v> for Elements<'v, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.elements.len())
+        Some(self.left.len())
     }
 }

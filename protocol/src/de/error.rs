@@ -128,12 +128,16 @@ impl DeError {
     /// The same error, of an argument that was not sent.
     #[cold]
     pub(super) fn of_missing_argument(mut self) -> Self {
-        if self.0.segments.is_empty()
+        if self.path_is_empty()
             && let Problem::Mismatch { expected, .. } = self.0.problem
         {
             self.0.problem = Problem::MissingArgument { expected };
         }
         self
+    }
+
+    pub(super) fn path_is_empty(&self) -> bool {
+        self.0.segments.is_empty()
     }
 
     /// What is wrong.

@@ -83,16 +83,15 @@ fn float(text: &str) -> Option<f64> {
     text.as_bytes().iter().all(numeric).then(|| text.parse().ok())?
 }
 
+/// The integer that a float is. Up to 2^53 there is no doubt which one was meant.
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
 macro_rules! integers {
-    ($($method:ident $visit:ident $type:ident,)*) => {
+    ($($method:ident $visit:ident,)*) => {
         $(fn $method<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
-            let whole = |number: f64| {
-                #[expect(clippy::cast_sign_loss, reason = "what does not come back unchanged is dropped")]
-                let integer = number as $type;
-                // Up to 2^53 a float has every integer, so that what comes back unchanged was meant.
-                (number.abs() <= 9_007_199_254_740_992.0 && integer as f64 == number).then_some(integer)
-            };
-            self.number(visitor, V::$visit, whole)
+            self.number(visitor, V::$visit, |number| whole(number)?.try_into().ok())
         })*
     };
 }
@@ -101,16 +100,16 @@ impl<'v> Deserializer<'v> for Field<'v, '_, '_> {
     type Error = DeError;
 
     integers! {
-        deserialize_i8 visit_i8 i8,
-        deserialize_i16 visit_i16 i16,
-        deserialize_i32 visit_i32 i32,
-        deserialize_i64 visit_i64 i64,
-        deserialize_i128 visit_i128 i128,
-        deserialize_u8 visit_u8 u8,
-        deserialize_u16 visit_u16 u16,
-        deserialize_u32 visit_u32 u32,
-        deserialize_u64 visit_u64 u64,
-        deserialize_u128 visit_u128 u128,
+        deserialize_i8 visit_i8,
+        deserialize_i16 visit_i16,
+        deserialize_i32 visit_i32,
+        deserialize_i64 visit_i64,
+        deserialize_i128 visit_i128,
+        deserialize_u8 visit_u8,
+        deserialize_u16 visit_u16,
+        deserialize_u32 visit_u32,
+        deserialize_u64 visit_u64,
+        deserialize_u128 visit_u128,
     }
 
     fn deserialize_any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
@@ -185,7 +184,7 @@ impl<'v> Deserializer<'v> for Field<'v, '_, '_> {
     }
 
     fn deserialize_seq<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
-        visitor.visit_seq(Values { walk: self.walk, values: self.values, next: 0 })
+        visitor.visit_seq(Values { walk: self.walk, all: self.values, next: 0 })
     }
 
     fn deserialize_tuple<V: Visitor<'v>>(self, len: usize, visitor: V) -> Result<V::Value, DeError> {
@@ -253,7 +252,7 @@ impl<'v> Deserializer<'v> for Field<'v, '_, '_> {
 /// The values under one name, each a field of its own.
 struct Values<'v, 'w, 'f> {
     walk: &'w Walk<'v>,
-    values: &'f [(&'v str, &'v Slot)],
+    all: &'f [(&'v str, &'v Slot)],
     next: usize,
 }
 
@@ -261,7 +260,7 @@ impl<'v> SeqAccess<'v> for Values<'v, '_, '_> {
     type Error = DeError;
 
     fn next_element_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<Option<T::Value>, DeError> {
-        let Some(value) = self.values.get(self.next..=self.next) else { return Ok(None) };
+        let Some(value) = self.all.get(self.next..=self.next) else { return Ok(None) };
         let value = seed
             .deserialize(Field::new(self.walk, value))
             .map_err(|error: DeError| error.within_index(self.next))?;
@@ -270,6 +269,6 @@ impl<'v> SeqAccess<'v> for Values<'v, '_, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.values.len() - self.next)
+        Some(self.all.len() - self.next)
     }
 }

@@ -106,6 +106,7 @@ impl<'v> Deserializer<'v> for FormFields<'v, '_> {
     type Error = DeError;
 
     fn deserialize_any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.walk.charge(self.entries.len())?;
         visitor.visit_map(Fields::new(self.walk, self.entries))
     }
 
@@ -153,17 +154,17 @@ impl<'v> Deserializer<'v> for FormFields<'v, '_> {
 struct Fields<'v, 'w> {
     walk: &'w Walk<'v>,
     /// Names that are text, sorted; values under one name in their order. Browsers send no other names.
-    fields: Vec<(&'v str, &'v Slot)>,
+    sorted: Vec<(&'v str, &'v Slot)>,
     next: usize,
     current: Option<std::ops::Range<usize>>,
 }
 
 impl<'v, 'w> Fields<'v, 'w> {
     fn new(walk: &'w Walk<'v>, entries: &'v [(JsString, Slot)]) -> Self {
-        let mut fields: Vec<_> =
+        let mut sorted: Vec<_> =
             entries.iter().filter_map(|(name, slot)| Some((name.as_str()?, slot))).collect();
-        fields.sort_by_key(|(name, _)| *name);
-        Self { walk, fields, next: 0, current: None }
+        sorted.sort_by_key(|(name, _)| *name);
+        Self { walk, sorted, next: 0, current: None }
     }
 }
 
@@ -171,9 +172,8 @@ impl<'v> MapAccess<'v> for Fields<'v, '_> {
     type Error = DeError;
 
     fn next_key_seed<K: DeserializeSeed<'v>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
-        let Some((name, _)) = self.fields.get(self.next) else { return Ok(None) };
-        let values = self.fields[self.next..].iter().take_while(|(other, _)| other == name).count();
-        self.walk.charge(values)?;
+        let Some((name, _)) = self.sorted.get(self.next) else { return Ok(None) };
+        let values = self.sorted[self.next..].iter().take_while(|(other, _)| other == name).count();
         self.walk.charge_bytes(name.len())?;
         self.current = Some(self.next..self.next + values);
         self.next += values;
@@ -182,12 +182,12 @@ impl<'v> MapAccess<'v> for Fields<'v, '_> {
 
     fn next_value_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<T::Value, DeError> {
         let current = self.current.take().unwrap_or_default();
-        let fields = &self.fields[current];
+        let fields = &self.sorted[current];
         let name = fields.first().map_or("", |(name, _)| name);
         seed.deserialize(Field::new(self.walk, fields)).map_err(|error: DeError| error.within_key(name))
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.fields.len() - self.next)
+        Some(self.sorted.len() - self.next)
     }
 }

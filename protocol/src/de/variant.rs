@@ -35,7 +35,7 @@ impl<'v, 'w> Variant<'v, 'w> {
     }
 }
 
-impl<'v, 'w> EnumAccess<'v> for Variant<'v, 'w> {
+impl<'v> EnumAccess<'v> for Variant<'v, '_> {
     type Error = DeError;
     type Variant = Self;
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -25,7 +24,7 @@ pub struct File {
     /// control characters. Never use it as a path.
     pub name: String,
     /// The media type as the client sent it; a claim, not a fact about the content.
-    pub media_type: ByteString,
+    pub media_type: String,
     /// The content.
     pub bytes: Bytes,
 }
@@ -33,13 +32,13 @@ pub struct File {
 impl From<Blob> for File {
     fn from(blob: Blob) -> Self {
         let name = blob.name.map_or_else(|| "blob".to_owned(), |name| name.to_text_lossy().into_owned());
-        Self { name, media_type: blob.media_type, bytes: blob.bytes }
+        Self { name, media_type: String::from(&*blob.media_type), bytes: blob.bytes }
     }
 }
 
 impl From<File> for Blob {
     fn from(file: File) -> Self {
-        Self { name: Some(file.name.into()), media_type: file.media_type, bytes: file.bytes }
+        Self { name: Some(file.name.into()), media_type: file.media_type.into(), bytes: file.bytes }
     }
 }
 

@@ -1,14 +1,15 @@
 //! A form as it was sent: names, texts and files.
 
+use bytestring::ByteString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    JsString,
+    File, JsString,
     handover::{self, Whole},
 };
 use crate::{
     Value,
-    value::{Blob, Builder, Node, Slot},
+    value::{Builder, Node, Slot},
 };
 
 /// The entries of a form in order; names may repeat.
@@ -16,42 +17,45 @@ use crate::{
 /// In JavaScript: a `FormData`. Other formats: an array of pairs of a name and a text or file. To read a form into a
 /// struct, take [`Form`](crate::de::Form) instead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FormData(pub Vec<(JsString, FormEntry)>);
+pub struct FormData {
+    /// Names and what was sent under them. As browsers do, lone surrogates are replaced.
+    pub entries: Vec<(ByteString, FormEntry)>,
+}
 
 /// What a form holds under a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FormEntry {
     /// The text of a field.
-    Text(JsString),
+    Text(ByteString),
     /// A chosen file. A file input where none was chosen sends one without name and content.
-    File(Blob),
+    File(File),
 }
 
 impl FormData {
     /// The first entry of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&FormEntry> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, entry)| entry)
+        self.entries.iter().find(|(own, _)| own == name).map(|(_, entry)| entry)
     }
 
     /// All entries of this name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a FormEntry> {
-        self.0.iter().filter(move |(own, _)| own == name).map(|(_, entry)| entry)
+        self.entries.iter().filter(move |(own, _)| own == name).map(|(_, entry)| entry)
     }
 
     /// The text of the first entry of this name, if it is one.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
-            FormEntry::Text(text) => text.as_str(),
+            FormEntry::Text(text) => Some(text),
             FormEntry::File(_) => None,
         }
     }
 
     /// The file in the first entry of this name, if it is one.
     #[must_use]
-    pub fn file(&self, name: &str) -> Option<&Blob> {
+    pub fn file(&self, name: &str) -> Option<&File> {
         match self.get(name)? {
             FormEntry::File(file) => Some(file),
             FormEntry::Text(_) => None,
@@ -59,18 +63,18 @@ impl FormData {
     }
 
     /// The entries in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, (JsString, FormEntry)> {
-        self.0.iter()
+    pub fn iter(&self) -> std::slice::Iter<'_, (ByteString, FormEntry)> {
+        self.entries.iter()
     }
 
     fn to_value(&self) -> Value {
         let mut builder = Builder::new();
-        let entries = self.0.iter().map(|(name, entry)| {
+        let entries = self.entries.iter().map(|(name, entry)| {
             let slot = match entry {
-                FormEntry::Text(text) => Slot::String(text.clone()),
-                FormEntry::File(file) => Slot::Node(builder.add(Node::Blob(file.clone()))),
+                FormEntry::Text(text) => Slot::String(text.clone().into()),
+                FormEntry::File(file) => Slot::Node(builder.add(Node::Blob(file.clone().into()))),
             };
-            (name.clone(), slot)
+            (JsString::from(name.clone()), slot)
         });
         let entries = entries.collect();
         let form = builder.add(Node::FormData(entries));
@@ -79,8 +83,8 @@ impl FormData {
 }
 
 impl<'a> IntoIterator for &'a FormData {
-    type Item = &'a (JsString, FormEntry);
-    type IntoIter = std::slice::Iter<'a, (JsString, FormEntry)>;
+    type Item = &'a (ByteString, FormEntry);
+    type IntoIter = std::slice::Iter<'a, (ByteString, FormEntry)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -89,7 +93,7 @@ impl<'a> IntoIterator for &'a FormData {
 
 impl Serialize for FormData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        handover::serialize(serializer, self.to_value(), &self.0)
+        handover::serialize(serializer, self.to_value(), &self.entries)
     }
 }
 
@@ -106,15 +110,15 @@ impl Whole for FormData {
         let Some(Node::FormData(entries)) = value.node() else { return None };
         let entries = entries.iter().map(|(name, slot)| {
             let entry = match slot {
-                Slot::String(text) => FormEntry::Text(text.clone()),
-                file => FormEntry::File(Blob::from_value(&value.at(file))?),
+                Slot::String(text) => FormEntry::Text(text.clone().into_text()),
+                file => FormEntry::File(File::from_value(&value.at(file))?),
             };
-            Some((name.clone(), entry))
+            Some((name.clone().into_text(), entry))
         });
-        entries.collect::<Option<_>>().map(Self)
+        entries.collect::<Option<_>>().map(|entries| Self { entries })
     }
 
     fn from_other<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::deserialize(deserializer).map(Self)
+        Vec::deserialize(deserializer).map(|entries| Self { entries })
     }
 }

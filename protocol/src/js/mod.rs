@@ -15,7 +15,6 @@ pub(crate) mod handover;
 mod maybe;
 mod scalars;
 mod string;
-mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -29,3 +28,5 @@ pub use file::File;
 pub use form_data::{FormData, FormEntry};
 pub use maybe::{Maybe, Undefined};
 pub use string::JsString;
+
+pub use crate::value::{Blob, TypedArray};

@@ -16,13 +16,10 @@ use crate::{Value, value::Slot};
 /// In JavaScript: a string, with its lone surrogates. Other formats: text, in which each of them is U+FFFD.
 impl Serialize for JsString {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.as_str() {
-            Some(text) => serializer.serialize_str(text),
-            None => {
-                let value = Slot::String(self.clone()).into();
-                handover::serialize(serializer, value, self.to_text_lossy())
-            }
+        if let Some(text) = self.as_str() {
+            return serializer.serialize_str(text);
         }
+        handover::serialize(serializer, Slot::String(self.clone()).into(), self.to_text_lossy())
     }
 }
 

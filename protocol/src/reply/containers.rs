@@ -48,29 +48,32 @@ impl Decoder<'_> {
         if !self.consumed.insert(array) {
             return Err(ReplyErrorKind::UsedTwice { what });
         }
+        let items = items.clone();
         self.budget.work(items.len());
         Ok(match made {
-            Made::Map => Node::Map(self.entries(items).ok_or(ReplyErrorKind::Initializer { what })?),
+            Made::Map => Node::Map(self.entries(&items).ok_or(ReplyErrorKind::Initializer { what })?),
             Made::Set => {
-                let values = items.iter().map(|item| (item.clone(), ())).collect();
+                let values = items.into_iter().map(|item| (item, ())).collect();
                 Node::Set(unique(values).into_iter().map(|(item, ())| item).collect())
             }
-            _ => Node::Iterator(items.clone()),
+            _ => Node::Iterator(items),
         })
     }
 
     /// The entries of a map: each item is an array, or an object with members `0` and `1`.
-    fn entries(&self, items: &[Slot]) -> Option<Vec<(Slot, Slot)>> {
+    fn entries(&mut self, items: &[Slot]) -> Option<Vec<(Slot, Slot)>> {
+        let names = [JsString::from("0"), JsString::from("1")];
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
-            let Slot::Node(node) = item else { return None };
-            let pair = ["0", "1"].map(|name| match self.builder.node(*node) {
-                Node::Array(pair) => pair.get(usize::from(name == "1")).cloned(),
-                Node::Object(members) => {
-                    members.iter().find(|(key, _)| *key == name).map(|(_, slot)| slot.clone())
-                }
-                _ => None,
-            });
+            let Slot::Node(node) = *item else { return None };
+            let pair = match self.builder.node(node) {
+                Node::Array(pair) => [pair.first().cloned(), pair.get(1).cloned()],
+                Node::Object(members) => names.each_ref().map(|name| {
+                    let at = self.tables.find(node, members, name, &mut self.budget)?;
+                    Some(members[at as usize].1.clone())
+                }),
+                _ => [None, None],
+            };
             let [key, value] = pair.map(|slot| slot.unwrap_or(Slot::Undefined));
             entries.push((key, value));
         }

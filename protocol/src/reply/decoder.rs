@@ -17,7 +17,7 @@ use super::{
     json::Lexer,
     limits::Budget,
     model::Frame,
-    resolve::Pending,
+    resolve::{Pending, Tables},
     slots::Slots,
 };
 use crate::{
@@ -43,8 +43,7 @@ pub(super) struct Decoder<'a> {
     pub(super) pending: Vec<Pending>,
     /// Where references stand in objects and arrays: there a `null` holds their place.
     pub(super) places: HashMap<(NodeId, u32), u32>,
-    /// Members of wide objects that paths lead through.
-    pub(super) members: HashMap<NodeId, HashMap<JsString, u32>>,
+    pub(super) tables: Tables,
     /// Arrays that a map, a set or an iterator was made of.
     pub(super) consumed: HashSet<NodeId>,
     /// Server references by the object that describes them.
@@ -84,7 +83,7 @@ impl<'a> Decoder<'a> {
             slots: Slots::default(),
             pending: Vec::new(),
             places: HashMap::new(),
-            members: HashMap::new(),
+            tables: Tables::default(),
             consumed: HashSet::new(),
             server_references: HashMap::new(),
             unbound: HashMap::new(),

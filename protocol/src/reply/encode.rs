@@ -140,14 +140,18 @@ impl<'a> Encoder<'a> {
                 Ok(())
             }
             Frame::List(mut open, items) => {
-                let Some(item) = items.get(open.written) else { return self.end(']', &open) };
+                let Some(item) = items.get(open.written) else {
+                    self.end(']', &open);
+                    return Ok(());
+                };
                 let name = self.begin_item(&mut open, None);
                 self.stack.push(Frame::List(open, items));
                 self.slot(item, name)
             }
             Frame::Entries(mut open, entries) => {
                 let Some((key, value)) = entries.get(open.written / 2) else {
-                    return self.end(']', &open);
+                    self.end(']', &open);
+                    return Ok(());
                 };
                 // Key and value are two items, in an array of two.
                 let (second, entry) = (open.written % 2 == 1, open.written / 2);
@@ -165,7 +169,10 @@ impl<'a> Encoder<'a> {
                 self.slot(if second { value } else { key }, name)
             }
             Frame::Members(mut open, members) => {
-                let Some((key, value)) = members.get(open.written) else { return self.end('}', &open) };
+                let Some((key, value)) = members.get(open.written) else {
+                    self.end('}', &open);
+                    return Ok(());
+                };
                 let name = self.begin_item(&mut open, Some(key));
                 quote(key, &mut self.text);
                 self.text.push(':');
@@ -175,12 +182,11 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn end(&mut self, bracket: char, open: &Open) -> Result<(), EncodeError> {
+    fn end(&mut self, bracket: char, open: &Open) {
         self.text.push(bracket);
         if let Some(node) = &open.unnamed {
             self.unnamed.remove(node);
         }
-        Ok(())
     }
 
     /// Writes the comma before an item, and gives the reference that names it.

@@ -1,9 +1,12 @@
 //! Following references: from the value of a part along own keys, and nowhere else.
 
+use std::collections::HashMap;
+
 use super::{
     Excerpt, Position, ReplyError, ReplyErrorKind,
     decoder::{Bound, Decoder},
     index::{EntryId, Raw, State},
+    limits::Budget,
     model::NARROW,
     tag::{Made, Path, Reference},
 };
@@ -20,7 +23,7 @@ pub(super) struct Pending {
     pub(super) node: Option<NodeId>,
     target: EntryId,
     path: Path,
-    text: Excerpt,
+    text: JsString,
     /// The array context it counts in.
     context: Option<u32>,
     /// The array or object it stands in, and where there.
@@ -47,6 +50,30 @@ struct Walk {
     waiting: Option<u32>,
 }
 
+/// Tables of the members of wide objects, made when first needed: many references lead into one object.
+#[derive(Debug, Default)]
+pub(super) struct Tables(HashMap<NodeId, HashMap<JsString, u32>>);
+
+impl Tables {
+    /// Where an object has this member.
+    pub(super) fn find(
+        &mut self,
+        node: NodeId,
+        members: &[(JsString, Slot)],
+        key: &JsString,
+        budget: &mut Budget,
+    ) -> Option<u32> {
+        if members.len() <= NARROW {
+            return (0..).zip(members).find(|(_, (name, _))| name == key).map(|(at, _)| at);
+        }
+        let table = self.0.entry(node).or_insert_with(|| {
+            budget.work(members.len());
+            members.iter().map(|(name, _)| name.clone()).zip(0..).collect()
+        });
+        table.get(key).copied()
+    }
+}
+
 /// Where a step of a path leads.
 enum Step {
     To(Slot),
@@ -63,7 +90,6 @@ impl Pending {
         at: Position,
     ) -> Self {
         let Reference { path, text, .. } = reference;
-        let text = Excerpt::new(&text);
         Self { made, node, target, path, text, context, place: None, at, outcome: Outcome::Unknown }
     }
 }
@@ -143,17 +169,8 @@ impl Decoder<'_> {
                 let at = array_index(key.as_str()?)?;
                 (at, items.get(at as usize)?.clone())
             }
-            Node::Object(members) if members.len() <= NARROW => {
-                let at = members.iter().position(|(name, _)| name == key)?;
-                (at as u32, members[at].1.clone())
-            }
             Node::Object(members) => {
-                let budget = &mut self.budget;
-                let table = self.members.entry(node).or_insert_with(|| {
-                    budget.work(members.len());
-                    members.iter().map(|(name, _)| name.clone()).zip(0..).collect()
-                });
-                let at = *table.get(key)?;
+                let at = self.tables.find(node, members, key, &mut self.budget)?;
                 (at, members[at as usize].1.clone())
             }
             _ => return None,
@@ -271,7 +288,7 @@ impl Decoder<'_> {
     }
 
     fn broken(&self, pending: usize) -> ReplyError {
-        let text = self.pending[pending].text.clone();
+        let text = Excerpt::new(&self.pending[pending].text);
         self.at(pending, ReplyErrorKind::Reference { text, problem: "leads to no own member" })
     }
 }

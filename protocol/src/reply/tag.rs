@@ -79,6 +79,10 @@ impl Path {
 
 /// Reads a string of a model.
 pub(super) fn classify(string: JsString) -> Tag {
+    // Nearly all strings are plain text.
+    if string.as_str().is_some_and(|text| !text.starts_with('$')) {
+        return Tag::Scalar(Slot::String(string));
+    }
     let mut units = string.units();
     let (first, second) = (units.next(), units.next());
     drop(units);

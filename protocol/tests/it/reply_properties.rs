@@ -153,7 +153,7 @@ fn decode(encoded: &Encoded) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_encoded_decodes_to_the_same_graph(value in any_value()) {
@@ -195,7 +195,7 @@ proptest! {
     }
 }
 
-/// Every vector with every 13th byte of it changed, dropped or doubled.
+/// Every vector, with each character in turn left out or replaced by one that means something.
 #[test]
 fn mutated_vectors_are_decoded_or_refused() {
     for file in vectors("reply") {
@@ -203,7 +203,7 @@ fn mutated_vectors_are_decoded_or_refused() {
         let Ok(parts) = reply::parts(&json) else { continue };
         for mutated in 0..parts.len() {
             let Some(text) = parts[mutated].as_text().filter(|text| text.len() < 2000) else { continue };
-            for at in (0..text.len()).filter(|at| at % 13 == text.len() % 13 && text.is_char_boundary(*at)) {
+            for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
                 let (before, after) = text.split_at(at);
                 let rest = after.chars().next().map_or("", |char| &after[char.len_utf8()..]);
                 for middle in ["", "$", "\"", "[", "}", "0", ":", "\\"] {
@@ -289,6 +289,11 @@ fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
         ("promises that resolve to the next", {
             let models = (1..n).map(|at| part(at, format!("\"$@{:x}\"", at + 1)));
             Encoded::Form([part(0, "[\"$@1\"]".into())].into_iter().chain(models).collect())
+        }),
+        ("a map whose entries are one wide object", {
+            let entries = part(1, format!("[{}]", repeat("\"$2\"").join(",")));
+            let wide = part(2, format!("{{{}}}", members("1")));
+            Encoded::Form(vec![wide, entries, part(0, "[\"$Q1\"]".into())])
         }),
         ("one part for many maps", {
             let entries = part(1, format!("[{}]", repeat("[1,2]").join(",")));

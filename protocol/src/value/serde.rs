@@ -8,11 +8,11 @@ use serde::{
     ser::Error,
 };
 
-use super::{BigInt, JsString, handover};
+use super::{ArrayKind, Builder, Node, Promise, Slot, TypedArray};
 use crate::{
     Value,
     de::{Budget, DeError, Limits, Problem, Walk},
-    value::{ArrayKind, Builder, Node, Promise, Slot, TypedArray},
+    js::{BigInt, JsString, handover},
 };
 
 /// In JavaScript: the value itself, with its sharing and cycles. Other formats: a tree, in which shared objects are
@@ -76,6 +76,7 @@ impl<'v> Tree<'v, '_> {
 
 /// Why the walk went no further.
 #[cold]
+#[expect(clippy::needless_pass_by_value, reason = "called as the argument of map_err")]
 fn refused<E: Error>(error: DeError) -> E {
     match error.problem() {
         Problem::Cycle => E::custom("a value that contains itself has no form here"),
