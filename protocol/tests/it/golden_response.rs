@@ -1,0 +1,17 @@
+//! The golden vectors of the direction server to client, recorded from React's own server and client.
+
+use crate::{golden_reply::run, response};
+
+#[test]
+fn responses_read_as_react_reads_them_and_what_is_written_reads_back() {
+    let (passed, skipped) = run("response", response::run);
+
+    assert_eq!(passed, 227);
+    assert_eq!(skipped.len(), 11);
+    for why in skipped {
+        assert!(
+            ["async_iterable", "async_iterator", "stream"].iter().any(|kind| why.ends_with(kind)),
+            "{why}"
+        );
+    }
+}
