@@ -1,1 +1,23 @@
-//! Cluster.
+//! Who runs a call, in which order, and in which order revalidations apply.
+//!
+//! *Objective*: every decision that two nodes or two threads could disagree on, as plain state machines: state and
+//! input in, decision out. The same code runs in the node and under simulation.
+//!
+//! *Non-objective*: no sockets, no clocks, no actors. Time and randomness are passed in; what carries calls is a
+//! [`port`](call_port) with an adapter in [`memory`].
+
+pub mod call_port;
+pub mod flight_table;
+pub mod key_lines;
+pub mod memory;
+pub mod placement;
+pub mod revalidation_log;
+pub mod slot;
+pub mod versions;
+
+pub use call_port::CallPort;
+pub use flight_table::FlightTable;
+pub use key_lines::KeyLines;
+pub use revalidation_log::RevalidationLog;
+pub use slot::Slot;
+pub use versions::Versions;

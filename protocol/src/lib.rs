@@ -26,5 +26,8 @@ pub mod revalidation;
 pub mod sealing;
 pub mod value;
 
+pub use action_id::ActionId;
 pub use error::ErrorCode;
+pub use key_ring::KeyRing;
+pub use reference::{ActionReference, Verified};
 pub use value::Value;

@@ -1,1 +1,65 @@
-//! flight
+//! Flight rows, server to client: what an action gave back, written for React's clients, and read as they read it.
+//!
+//! *Writing*: [`encode`] and [`encode_into`] turn anything that serialises into rows, [`RowWriter`] writes rows one by
+//! one. *Reading* serves tests, tools and the load harness.
+
+mod encoder;
+mod error;
+mod graph;
+mod parser;
+mod response;
+mod row;
+mod serializer;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+pub use error::{FlightError, Path, Problem};
+pub use parser::{Parser, Row, RowError, RowKind};
+pub use response::{ActionResponse, Limits, ParseError, Response, Thrown, parse, parse_action};
+pub use row::RowWriter;
+
+/// A value as rows: its own is numbered `first_row`, those it needs follow in number and precede in place.
+///
+/// # Errors
+///
+/// [`FlightError`] if the value holds what no client can be sent.
+pub fn encode<T: Serialize + ?Sized>(value: &T, first_row: u32) -> Result<Bytes, FlightError> {
+    let mut out = Vec::with_capacity(128);
+    encode_into(&mut out, value, first_row)?;
+    Ok(out.into())
+}
+
+/// Appends what [`encode`] gives to a buffer, and gives the first row id that is still free.
+///
+/// # Errors
+///
+/// As [`encode`]; then nothing was appended.
+pub fn encode_into<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    value: &T,
+    first_row: u32,
+) -> Result<u32, FlightError> {
+    let mut rows = RowWriter::new(out, first_row);
+    rows.value(first_row, value)?;
+    Ok(rows.next_id())
+}
+
+/// Row 0 of an action's answer: its member `a` is a promise of row `value_row`.
+#[must_use]
+pub fn action_root(build: &str, value_row: u32) -> Bytes {
+    let mut out = Vec::with_capacity(64);
+    RowWriter::new(&mut out, 0).action_root(0, build, value_row);
+    out.into()
+}
+
+/// A row that rejects what refers to it, with the digest that the client is shown.
+#[must_use]
+pub fn error_row(id: u32, digest: &str) -> Bytes {
+    let mut out = Vec::with_capacity(64);
+    RowWriter::new(&mut out, id).error(id, digest);
+    out.into()
+}

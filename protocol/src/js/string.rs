@@ -67,6 +67,22 @@ impl JsString {
         }
     }
 
+    /// The string without its first code units, which must be of one byte each in UTF-8.
+    pub(crate) fn slice_from(&self, units: usize) -> Self {
+        match &self.0 {
+            Inner::Text(text) => Self(Inner::Text(text.slice_ref(&text[units..]))),
+            Inner::Units(all) => Self::from_units(&all[units..]),
+        }
+    }
+
+    /// The text, with lone surrogates replaced.
+    pub(crate) fn into_text(self) -> ByteString {
+        match self.0 {
+            Inner::Text(text) => text,
+            Inner::Units(units) => String::from_utf16_lossy(&units).into(),
+        }
+    }
+
     /// The bytes that this string keeps in memory.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

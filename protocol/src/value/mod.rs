@@ -5,6 +5,7 @@
 //! objects and cycles are kept and a cycle never leaks.
 
 mod equality;
+mod import;
 
 use std::{fmt, sync::Arc};
 
@@ -194,6 +195,11 @@ impl Graph {
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// Every object, in the order of their ids: adding them to another [`Builder`] in this order keeps the ids.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
     }
 
     /// How many objects there are.

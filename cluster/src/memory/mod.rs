@@ -1,0 +1,5 @@
+//! The ports within one process: what a node alone runs on, and what simulations run on.
+
+mod call_port;
+
+pub use call_port::{Carried, Inbox, MemoryCallPort};

@@ -1,0 +1,97 @@
+//! Runs golden vectors against this crate: `cargo run --release -p callboard-protocol --example vectors -- DIR...`
+//!
+//! Each directory holds JSON files as described in `docs/PROTOCOL.md`; which kind a file is shows in its members.
+//! Prints one line per failing vector, then one per skipped vector with the reason, and last the totals. Exits
+//! non-zero if any vector failed.
+
+mod action;
+mod next;
+mod reply;
+mod response;
+mod tagged;
+mod verdict;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde_json::Value as Json;
+
+use verdict::Verdict;
+
+fn main() -> ExitCode {
+    let mut totals = Totals::default();
+    for directory in std::env::args_os().skip(1).map(PathBuf::from) {
+        match files(&directory) {
+            Ok(files) => files.iter().for_each(|file| totals.file(file)),
+            Err(error) => totals.note(&directory.display().to_string(), Verdict::Failed(error.to_string())),
+        }
+    }
+    totals.print()
+}
+
+/// The JSON files of a directory, by name.
+fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Chooses the runner by what the file holds.
+fn run(file: &Path, json: &Json) -> Vec<(String, Verdict)> {
+    if json.get("expect_action").is_some() {
+        action::run(file, json)
+    } else if json.get("rows").is_some() {
+        response::run(file, json)
+    } else if json.get("cases").is_some() {
+        next::run(file, json)
+    } else if json.get("kind").is_some() {
+        reply::run(file, json)
+    } else {
+        vec![(file.display().to_string(), Verdict::Skipped("not a vector".into()))]
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Totals {
+    fn file(&mut self, file: &Path) {
+        match tagged::read(file) {
+            Ok(json) => {
+                for (name, verdict) in run(file, &json) {
+                    self.note(&name, verdict);
+                }
+            }
+            Err(error) => self.note(&file.display().to_string(), Verdict::Failed(error)),
+        }
+    }
+
+    fn note(&mut self, name: &str, verdict: Verdict) {
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed(why) => self.failed.push(format!("FAILED {name}: {why}")),
+            Verdict::Skipped(why) => self.skipped.push(format!("skipped {name}: {why}")),
+        }
+    }
+
+    fn print(&self) -> ExitCode {
+        for line in self.failed.iter().chain(&self.skipped) {
+            println!("{line}");
+        }
+        println!("{} passed, {} failed, {} skipped", self.passed, self.failed.len(), self.skipped.len());
+        if self.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}

@@ -1,0 +1,94 @@
+//! Vectors of kind `response`: recorded rows are read, and values are written and read again.
+
+use std::path::Path;
+
+use callboard_protocol::{
+    Value,
+    flight::{Limits, ParseError, Response, RowWriter, Thrown, parse},
+    value::{Builder, Node},
+};
+use data_encoding::BASE64;
+
+use crate::{
+    Verdict,
+    tagged::{self, Unreadable},
+};
+
+/// Runs the vectors of one file.
+pub(crate) fn run(file: &Path, json: &serde_json::Value) -> Vec<(String, Verdict)> {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let expected = match expected(json) {
+        Ok(expected) => expected,
+        Err(Unreadable::Unsupported(kind)) => {
+            return vec![(format!("response/{name}"), Verdict::Skipped(format!("no value can hold {kind}")))];
+        }
+        Err(Unreadable::Malformed(text)) => {
+            return vec![(format!("response/{name}"), Verdict::Failed(format!("unreadable vector: {text}")))];
+        }
+    };
+    let rows = json["rows"].as_str().and_then(|rows| BASE64.decode(rows.as_bytes()).ok()).unwrap_or_default();
+    let mut verdicts = vec![(format!("response/{name}"), read(&rows, &expected))];
+    if let Ok(value) = &expected.root
+        && is_writable(value)
+    {
+        verdicts.push((format!("response/{name} written"), written(value, &expected)));
+    }
+    verdicts
+}
+
+fn expected(json: &serde_json::Value) -> Result<Response, Unreadable> {
+    let expect = &json["expect"];
+    let root = if expect["t"] == "throw" {
+        Err(Thrown { digest: expect["digest"].as_str().map(ToOwned::to_owned) })
+    } else {
+        Ok(bound_or_not(&tagged::value(expect)?))
+    };
+    Ok(Response { root })
+}
+
+/// The vectors cannot tell a reference without bound arguments from one with none: they were made by calling it.
+fn bound_or_not(value: &Value) -> Value {
+    let mut builder = Builder::new();
+    for node in value.graph().nodes() {
+        builder.add(match node {
+            Node::ServerReference { id, bound: None } => {
+                Node::ServerReference { id: id.clone(), bound: Some(Vec::new()) }
+            }
+            other => other.clone(),
+        });
+    }
+    builder.finish(value.slot().clone())
+}
+
+fn read(rows: &[u8], expected: &Response) -> Verdict {
+    let found = match parse(rows, &Limits::default()) {
+        Ok(Response { root }) => Response { root: root.map(|root| bound_or_not(&root)) },
+        Err(ParseError::Stream { .. }) => return Verdict::Skipped("streams are not read".into()),
+        Err(error) => return Verdict::Failed(error.to_string()),
+    };
+    if found == *expected {
+        Verdict::Passed
+    } else {
+        Verdict::Failed(format!(
+            "got {:.300}, expected {:.300}",
+            format!("{found:?}"),
+            format!("{expected:?}")
+        ))
+    }
+}
+
+/// Whether a value holds nothing that only rendering makes.
+fn is_writable(value: &Value) -> bool {
+    !value
+        .graph()
+        .nodes()
+        .any(|node| matches!(node, Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. }))
+}
+
+fn written(value: &Value, expected: &Response) -> Verdict {
+    let mut rows = Vec::new();
+    match RowWriter::new(&mut rows, 0).graph(0, value) {
+        Ok(()) => read(&rows, expected),
+        Err(error) => Verdict::Failed(error.to_string()),
+    }
+}

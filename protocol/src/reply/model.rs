@@ -1,0 +1,241 @@
+//! Parsing the parts of a unit: JSON with tagged strings, into objects whose references are still to be followed.
+
+use std::collections::HashMap;
+
+use super::{
+    ReplyError, ReplyErrorKind,
+    decoder::{Decoder, missing},
+    index::{EntryId, Raw, State},
+    json::{Lexer, Token},
+    limits,
+};
+use crate::{
+    js::JsString,
+    value::{Node, NodeId, Slot},
+};
+
+/// What is open while a value is read.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// A part; with the place in the part that led here.
+    Part {
+        entry: EntryId,
+        outer: Lexer,
+        outer_part: u64,
+    },
+    Array {
+        node: NodeId,
+        first_value: usize,
+        context: u32,
+        slots_before: u64,
+    },
+    Object {
+        node: NodeId,
+        first_value: usize,
+        first_key: usize,
+    },
+}
+
+/// What follows a complete value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Another value.
+    Value,
+    /// The value that this one completed.
+    Complete,
+    /// Nothing.
+    End,
+}
+
+/// Objects with more members than this are looked up in tables.
+pub(super) const NARROW: usize = 16;
+
+impl Decoder<'_> {
+    /// Parses a part, and before it goes on after a reference, the part referred to.
+    pub(super) fn parse(&mut self, entry: EntryId) -> Result<(), ReplyError> {
+        self.enter(entry)?;
+        loop {
+            let mut next = self.value()?;
+            while next == Next::Complete {
+                next = self.after_value()?;
+            }
+            if next == Next::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins a part, to go on after it where this one is.
+    pub(super) fn enter(&mut self, entry: EntryId) -> Result<(), ReplyError> {
+        let unit = self.unit_number();
+        let part = self.index.entry_mut(entry);
+        let Some(text) = part.text.clone() else { return Err(missing(&"".into()).into()) };
+        part.state = State::Parsing;
+        part.unit = unit;
+        self.budget.work(text.len());
+        let outer_part = std::mem::replace(&mut self.part, part.id);
+        self.units[unit as usize].push(entry);
+        let outer = std::mem::replace(&mut self.lexer, Lexer::new(text));
+        self.push(Frame::Part { entry, outer, outer_part })
+    }
+
+    fn push(&mut self, frame: Frame) -> Result<(), ReplyError> {
+        self.stack.push(frame);
+        limits::check("depth_max", self.stack.len(), self.limits.depth_max).map_err(|kind| self.here(kind))
+    }
+
+    fn value(&mut self) -> Result<Next, ReplyError> {
+        let token = self.lexer.token().map_err(|expected| self.expected(expected))?;
+        let slot = match token {
+            Token::OpenArray => return self.open_array(),
+            Token::OpenObject => return self.open_object(),
+            Token::String(string, copied) => return self.string(string, copied),
+            Token::Null => Slot::Null,
+            Token::Bool(truth) => Slot::Bool(truth),
+            Token::Number(number) => Slot::Number(number),
+        };
+        self.values.push(Raw::Slot(slot));
+        Ok(Next::Complete)
+    }
+
+    fn after_value(&mut self) -> Result<Next, ReplyError> {
+        match self.stack.last() {
+            Some(Frame::Array { .. }) => {
+                if self.lexer.take(b',') {
+                    Ok(Next::Value)
+                } else if self.lexer.take(b']') {
+                    self.close_array()
+                } else {
+                    Err(self.expected("a comma or ]"))
+                }
+            }
+            Some(Frame::Object { .. }) => {
+                if self.lexer.take(b',') {
+                    self.key()
+                } else if self.lexer.take(b'}') {
+                    Ok(self.close_object())
+                } else {
+                    Err(self.expected("a comma or }"))
+                }
+            }
+            Some(Frame::Part { .. }) => self.close_part(),
+            None => Ok(Next::End),
+        }
+    }
+
+    fn close_part(&mut self) -> Result<Next, ReplyError> {
+        if self.lexer.peek().is_some() {
+            return Err(self.expected("the end"));
+        }
+        if let (Some(Frame::Part { entry, outer, outer_part }), Some(value)) =
+            (self.stack.pop(), self.values.pop())
+        {
+            self.index.entry_mut(entry).state = State::Parsed(value);
+            self.lexer = outer;
+            self.part = outer_part;
+        }
+        Ok(if self.stack.is_empty() { Next::End } else { Next::Complete })
+    }
+
+    fn open_array(&mut self) -> Result<Next, ReplyError> {
+        let node = self.add(Node::Array(Vec::new())).map_err(|kind| self.here(kind))?;
+        let context = match self.stack.last() {
+            Some(Frame::Array { context, .. }) => *context,
+            _ => self.slots.open(),
+        };
+        let slots_before = self.slots.count(context);
+        self.push(Frame::Array { node, first_value: self.values.len(), context, slots_before })?;
+        if self.lexer.take(b']') { self.close_array() } else { Ok(Next::Value) }
+    }
+
+    fn close_array(&mut self) -> Result<Next, ReplyError> {
+        if let Some(Frame::Array { node, first_value, context, slots_before }) = self.stack.pop() {
+            let count = self.values.len() - first_value;
+            let max = self.limits.array_slots_max;
+            let closed = self.slots.close(node, context, count, slots_before, max);
+            closed.map_err(|kind| self.here(kind))?;
+            let mut items = Vec::with_capacity(count);
+            for (at, raw) in (0..).zip(self.values.drain(first_value..)) {
+                items.push(match raw {
+                    Raw::Slot(slot) => slot,
+                    Raw::Pending(pending) => {
+                        self.places.insert((node, at), pending);
+                        self.pending[pending as usize].place = Some((node, at));
+                        Slot::Null
+                    }
+                });
+            }
+            *self.builder.node_mut(node) = Node::Array(items);
+            self.values.push(Raw::Slot(Slot::Node(node)));
+        }
+        Ok(Next::Complete)
+    }
+
+    fn open_object(&mut self) -> Result<Next, ReplyError> {
+        let node = self.add(Node::Object(Vec::new())).map_err(|kind| self.here(kind))?;
+        let (first_value, first_key) = (self.values.len(), self.keys.len());
+        self.push(Frame::Object { node, first_value, first_key })?;
+        if self.lexer.take(b'}') { Ok(self.close_object()) } else { self.key() }
+    }
+
+    fn key(&mut self) -> Result<Next, ReplyError> {
+        self.lexer.peek();
+        let (key, copied) = self.lexer.string().map_err(|expected| self.expected(expected))?;
+        self.charge_copy(&key, copied)?;
+        self.keys.push(key);
+        if self.lexer.take(b':') { Ok(Next::Value) } else { Err(self.expected("a colon")) }
+    }
+
+    fn close_object(&mut self) -> Next {
+        if let Some(Frame::Object { node, first_value, first_key }) = self.stack.pop() {
+            let mut members: Vec<(JsString, Raw)> = Vec::with_capacity(self.values.len() - first_value);
+            members.extend(self.keys.drain(first_key..).zip(self.values.drain(first_value..)));
+            self.budget.work(members.len());
+            keep_last(&mut members);
+            members.retain(|(key, raw)| *key != "__proto__" && !matches!(raw, Raw::Slot(Slot::Undefined)));
+            let mut object = Vec::with_capacity(members.len());
+            for (at, (key, raw)) in (0..).zip(members) {
+                object.push(match raw {
+                    Raw::Slot(slot) => (key, slot),
+                    Raw::Pending(pending) => {
+                        self.places.insert((node, at), pending);
+                        self.pending[pending as usize].place = Some((node, at));
+                        (key, Slot::Null)
+                    }
+                });
+            }
+            *self.builder.node_mut(node) = Node::Object(object);
+            self.values.push(Raw::Slot(Slot::Node(node)));
+        }
+        Next::Complete
+    }
+
+    fn expected(&self, expected: &'static str) -> ReplyError {
+        self.here(ReplyErrorKind::Json { expected })
+    }
+}
+
+/// Where a key was given twice, the last value counts, at the first one's place.
+fn keep_last(members: &mut Vec<(JsString, Raw)>) {
+    if members.len() <= NARROW {
+        let mut at = 1;
+        while at < members.len() {
+            match members[..at].iter().position(|(key, _)| *key == members[at].0) {
+                Some(first) => members[first].1 = members.remove(at).1,
+                None => at += 1,
+            }
+        }
+        return;
+    }
+    let mut first: HashMap<JsString, usize> = HashMap::with_capacity(members.len());
+    let mut kept: Vec<(JsString, Raw)> = Vec::with_capacity(members.len());
+    for (key, raw) in members.drain(..) {
+        if let Some(&at) = first.get(&key) {
+            kept[at].1 = raw;
+        } else {
+            first.insert(key.clone(), kept.len());
+            kept.push((key, raw));
+        }
+    }
+    *members = kept;
+}

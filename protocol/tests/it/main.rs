@@ -1,0 +1,21 @@
+//! Tests of the crate as others use it, in one binary. The runners of the golden vectors are those of the example
+//! `vectors`.
+
+#[path = "../../examples/vectors/action.rs"]
+mod action;
+mod golden_reply;
+mod golden_response;
+#[path = "../../examples/vectors/next.rs"]
+mod next;
+mod next_tables;
+#[path = "../../examples/vectors/reply.rs"]
+mod reply;
+mod reply_properties;
+#[path = "../../examples/vectors/response.rs"]
+mod response;
+#[path = "../../examples/vectors/tagged.rs"]
+mod tagged;
+#[path = "../../examples/vectors/verdict.rs"]
+mod verdict;
+
+use verdict::Verdict;
