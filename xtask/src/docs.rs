@@ -137,28 +137,25 @@ fn configuration() -> String {
                     at start and says what would have been right.\n\n```toml\nlisten = \"0.0.0.0:3000\"\nbody_bytes_max = \
                     4_194_304\nallowed_origins = [\"app.example.com\"]\n```\n\n| setting | default | unit or form |\n|---|---|---|\n"
         .to_owned();
-    for setting in Settings::TABLE {
-        text.push_str(&format!(
-            "| [`{0}`](#{0}) | {1} | {2} |\n",
-            setting.name,
-            default(setting),
-            unit(setting)
-        ));
-    }
-    for setting in Settings::TABLE {
-        let doc: Vec<_> = setting.doc.lines().map(str::trim).collect();
-        text.push_str(&format!(
-            "\n## {}\n\n`--{}`, `{}`; default {}; {}.{}\n\n{}\n",
-            setting.name,
-            setting.flag(),
-            setting.variable(),
-            default(setting),
-            unit(setting),
-            if setting.secret { " Secret: never printed or logged." } else { "" },
-            doc.join("\n").trim(),
-        ));
-    }
+    text.extend(Settings::TABLE.iter().map(|setting| {
+        format!("| [`{0}`](#{0}) | {1} | {2} |\n", setting.name, default(setting), unit(setting))
+    }));
+    text.extend(Settings::TABLE.iter().map(section));
     text
+}
+
+fn section(setting: &Setting) -> String {
+    let doc: Vec<_> = setting.doc.lines().map(str::trim).collect();
+    format!(
+        "\n## {}\n\n`--{}`, `{}`; default {}; {}.{}\n\n{}\n",
+        setting.name,
+        setting.flag(),
+        setting.variable(),
+        default(setting),
+        unit(setting),
+        if setting.secret { " Secret: never printed or logged." } else { "" },
+        doc.join("\n").trim(),
+    )
 }
 
 fn default(setting: &Setting) -> String {

@@ -133,13 +133,13 @@ pub(crate) fn run(contests: &[Contest<'_>], rounds: u32, seconds: u32) -> anyhow
 fn sample(target: &Target<'_>, seconds: u32) -> anyhow::Result<Sample> {
     let before = target.server.cpu_time()?;
     let driven = wrk::drive(target, seconds)?;
-    let used = target.server.cpu_time()? - before;
-    if driven.answers == 0 {
+    let used = target.server.cpu_time()?.saturating_sub(before);
+    if driven.answers < 1.0 {
         bail!("{} answered nothing", target.url());
     }
     Ok(Sample {
-        cpu_us_per_call: used.as_secs_f64() * 1e6 / driven.answers as f64,
-        calls_per_second: driven.answers as f64 / driven.seconds,
+        cpu_us_per_call: used.as_secs_f64() * 1e6 / driven.answers,
+        calls_per_second: driven.answers / driven.seconds,
         driven,
     })
 }
@@ -177,5 +177,5 @@ fn instructions_of(target: &Target<'_>, seconds: u32) -> anyhow::Result<Option<f
         return Ok(None);
     };
     let driven = wrk::parse(&String::from_utf8_lossy(&output.stdout))?;
-    Ok(Some(count / driven.answers as f64))
+    Ok(Some(count / driven.answers))
 }

@@ -89,9 +89,7 @@ pub(crate) fn request(
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut text =
         format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
+    text.extend(headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
     stream.write_all(format!("{text}\r\n{body}").as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;

@@ -109,7 +109,13 @@ fn is_address(line: &str, at: usize) -> bool {
     let domain = domain.trim_end_matches('.');
     let Some((name, top)) = domain.rsplit_once('.') else { return false };
     let is_domain = !name.is_empty() && top.len() >= 2 && top.chars().all(|next| next.is_ascii_lowercase());
-    local && is_domain && !domain.ends_with("example.com") && !domain.ends_with("example.org")
+    // Before the `@` of a URL stand a user and a password, which is another matter.
+    let word = line[..at].rsplit([' ', '"', '\'', '`', '<', '(']).next().unwrap_or_default();
+    local
+        && !word.contains("://")
+        && is_domain
+        && !domain.ends_with("example.com")
+        && !domain.ends_with("example.org")
 }
 
 #[test]
