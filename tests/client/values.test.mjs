@@ -88,13 +88,9 @@ describe("every kind of value comes back", () => {
   });
 
   test("promises, one level deep", async () => {
-    const [fulfilled, rejected, list] = await echo(
-      Promise.resolve({ later: 1n }),
-      Promise.reject(new Error("the client's reason")),
-      [Promise.resolve(1), Promise.resolve(new Map([[1, 2]]))],
-    );
+    const [fulfilled, list] = await echo(Promise.resolve({ later: 1n }), [Promise.resolve(1), Promise.resolve(new Map([[1, 2]]))]);
+    assert.ok(fulfilled instanceof Promise);
     assert.deepEqual(await fulfilled, { later: 1n });
-    await assert.rejects(rejected);
     assert.deepEqual(await Promise.all(list), [1, new Map([[1, 2]])]);
   });
 
@@ -132,14 +128,14 @@ describe("what is one object stays one object", () => {
   });
 });
 
-/** Goal: no combination of kinds is lost. Method: random values of a seed, which CALLBOARD_SEED repeats. */
+/** Goal: no combination of kinds is lost. Method: random values of a seed, which SEED repeats. */
 test("a thousand random values come back", { timeout: 120_000 }, async (t) => {
-  const seed = Number(process.env.CALLBOARD_SEED ?? Date.now() % 2 ** 31);
-  t.diagnostic(`CALLBOARD_SEED=${seed}`);
+  const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+  t.diagnostic(`SEED=${seed}`);
   for (let run = 0; run < 1000; run += 1) {
     const random = randomness(seed + run);
     const args = Array.from({ length: 1 + random.below(3) }, () => randomValue(random, 60));
     const got = await echo(...args);
-    assert.equal(await difference(args, got), undefined, `CALLBOARD_SEED=${seed + run}, first run`);
+    assert.equal(await difference(args, got), undefined, `SEED=${seed + run}, first run`);
   }
 });

@@ -123,11 +123,10 @@ export async function difference(left, right) {
 const tag = (value) => Object.prototype.toString.call(value);
 const isBytes = (value) => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 const show = (value) => {
-  try {
-    return typeof value === "bigint" ? `${value}n` : typeof value === "object" && value ? `${tag(value)} ${JSON.stringify(value)?.slice(0, 80)}` : JSON.stringify(value) ?? String(value);
-  } catch {
-    return tag(value);
-  }
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "object" && value) return tag(value);
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length})` : text;
 };
 
 /** The named parts of an object. */
