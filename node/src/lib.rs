@@ -1,1 +1,59 @@
-//! Node.
+//! Server actions, executed by Rust nodes: the crate that applications depend on.
+//!
+//! *Objective*: mark a function `#[action]` or `#[page]`, and the unmodified React or Next.js client, or a plain
+//! HTML form, calls it. This crate is the only one that knows actix; it composes `callboard-protocol` (the wire) and
+//! `callboard-cluster` (the decisions) into a process.
+//!
+//! *Non-objective*: no protocol decision is made here. Actors and handlers feed the core and perform its outputs.
+//!
+//! Reading order: [`App`] is where an application starts; [`ActionContext`] and [`PageContext`] are what its
+//! functions get; `http` turns requests into calls and outcomes into responses; `actors` run them.
+
+mod actors;
+mod app;
+mod build_id;
+mod call;
+mod clock;
+mod context;
+mod cookies;
+mod form;
+mod html;
+mod http;
+mod keys;
+mod manifest;
+mod node;
+mod output;
+mod registry;
+mod render_cache;
+mod request;
+mod settings;
+mod state;
+mod telemetry;
+
+pub use app::{App, Running, Start};
+pub use callboard_macros::{action, page};
+pub use callboard_protocol::{
+    Value,
+    de::{Form, Rest},
+    js,
+};
+pub use context::{ActionContext, GuardContext, PageContext, Principal, Refusal};
+pub use cookies::{Cookie, SameSite};
+pub use form::{Action, Bound};
+pub use html::Html;
+pub use output::{ActionError, Failure, PageError};
+pub use settings::{LogFormat, Setting, SettingError, Settings, Sources};
+
+/// What `#[action]` and `#[page]` expand to. Not for people; it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use linkme;
+
+    pub use crate::{
+        call::{CallArguments, Cursor},
+        context::path_parameter,
+        form::bound_values,
+        output::{Output, PageOutput, PlainOutput, mismatch},
+        registry::{ACTIONS, ActionEntry, ArgumentEntry, Class, Guard, PAGES, PageEntry},
+    };
+}

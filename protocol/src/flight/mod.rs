@@ -24,6 +24,10 @@ pub use row::RowWriter;
 
 /// A value as rows: its own is numbered `first_row`, those it needs follow in number and precede in place.
 ///
+/// Types become what `serde_json` makes of them, except where JavaScript has something better: `i128`, `u128` and
+/// integers beyond ±(2^53 - 1) are big integers; `NaN`, the infinities and `-0` are themselves; bytes are a
+/// `Uint8Array`. An object that several [`Value`](crate::Value)s of one graph share is one object at the client too.
+///
 /// # Errors
 ///
 /// [`FlightError`] if the value holds what no client can be sent.

@@ -31,7 +31,7 @@ pub struct Limits {
     pub row_bytes_max: usize,
     /// Levels of nesting in one row. Default 4096: about where the reference's stack ends.
     pub levels_max: usize,
-    /// Rows, objects, references and slots together. Default 8 million.
+    /// Rows, objects, references and slots together, and each 64 bytes in blobs. Default 8 million.
     pub objects_max: usize,
 }
 

@@ -87,8 +87,13 @@ impl<'a> RowWriter<'a> {
         self.out.push(b'\n');
     }
 
-    /// A row that is a string, sent without escapes. Clients drop a byte order mark in front of it, and a string
-    /// that is the last thing in a response must not be empty; both are safe in a [`RowWriter::value`].
+    /// A row that is a string, sent without escapes; it must stand before the rows that refer to it. Clients drop a
+    /// byte order mark in front of it, and an empty one must not be the last row; a [`RowWriter::value`] is free of
+    /// all three.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2^31 bytes or more, whose length the client cannot read.
     pub fn text(&mut self, id: u32, text: &str) {
         push_bytes_row(self.out, id, b'T', text.as_bytes());
     }
@@ -146,4 +151,26 @@ pub(super) fn push_error_row(out: &mut Vec<u8>, id: u32, digest: Option<&str>) {
         push_plain_string(out, digest);
     }
     out.extend_from_slice(b"}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_row_has_its_form_and_an_id_of_its_own() {
+        let mut out = Vec::new();
+        let mut rows = RowWriter::new(&mut out, 15);
+
+        let (text, binary, model, error) =
+            (rows.allocate(), rows.allocate(), rows.allocate(), rows.allocate());
+        rows.text(text, "$\n");
+        rows.binary(binary, ArrayKind::Int16, b"\n\n");
+        rows.model(model, "[1]");
+        rows.error(error, "7");
+        rows.value(30, "last").unwrap();
+
+        assert_eq!(rows.next_id(), 31);
+        assert_eq!(out, b"f:T2,$\n10:S2,\n\n11:[1]\n12:E{\"digest\":\"7\"}\n1e:\"last\"\n");
+    }
 }

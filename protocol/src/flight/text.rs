@@ -26,32 +26,19 @@ pub(super) fn push_plain_string(out: &mut Vec<u8>, text: &str) {
 
 /// Writes a JavaScript string as a value; a lone surrogate becomes an escape.
 pub(super) fn push_js_string(out: &mut Vec<u8>, string: &JsString) {
-    match string.as_str() {
-        Some(text) => push_string(out, text),
-        None => {
-            out.push(b'"');
-            if string.units().next() == Some(u16::from(b'$')) {
-                out.push(b'$');
-            }
-            push_units(out, string);
-            out.push(b'"');
-        }
+    if let Some(text) = string.as_str() {
+        return push_string(out, text);
     }
+    let is_tag = string.units().next() == Some(u16::from(b'$'));
+    push_tagged(out, if is_tag { "$" } else { "" }, string);
 }
 
 /// Writes a JavaScript string as an object key.
 pub(super) fn push_js_key(out: &mut Vec<u8>, string: &JsString) {
-    match string.as_str() {
-        Some(text) => push_plain_string(out, text),
-        None => {
-            out.push(b'"');
-            push_units(out, string);
-            out.push(b'"');
-        }
-    }
+    push_tagged(out, "", string);
 }
 
-/// Writes a string between quotes after a tag such as `$S`.
+/// Writes a string after a tag such as `$S`, both between quotes.
 pub(super) fn push_tagged(out: &mut Vec<u8>, tag: &str, string: &JsString) {
     out.push(b'"');
     out.extend_from_slice(tag.as_bytes());

@@ -6,6 +6,7 @@
 
 mod equality;
 mod import;
+mod serde;
 
 use std::{fmt, sync::Arc};
 

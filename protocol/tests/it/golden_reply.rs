@@ -17,21 +17,12 @@ pub(crate) fn vectors(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-<<<<<<< HEAD
 /// Runs a folder; gives how many passed, and why the others were skipped.
-fn run(
+pub(crate) fn run(
     folder: &str,
     runner: fn(&Path, &serde_json::Value) -> Vec<(String, Verdict)>,
 ) -> (usize, Vec<String>) {
     let (mut passed, mut skipped) = (0, Vec::new());
-=======
-/// Runs a folder and counts what was passed and skipped.
-pub(crate) fn run(
-    folder: &str,
-    runner: fn(&Path, &serde_json::Value) -> Vec<(String, Verdict)>,
-) -> (usize, usize) {
-    let (mut passed, mut skipped) = (0, 0);
->>>>>>> flight
     for file in vectors(folder) {
         for (name, verdict) in runner(&file, &tagged::read(&file).expect("a vector is JSON")) {
             match verdict {

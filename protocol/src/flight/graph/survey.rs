@@ -44,23 +44,24 @@ impl Graphs {
         let mut walk = Walk { graph, value: value.clone(), open: Vec::new(), later: vec![start] };
         while let Some(next) = walk.later.pop() {
             self.meet(&mut walk, next, ids).map_err(FlightError::new)?;
-            while let Some(slot) = self.next_slot(&mut walk) {
-                if let Slot::Node(inner) = slot {
-                    self.meet(&mut walk, inner, ids).map_err(|problem| walk.located(problem))?;
-                }
+            while let Some(inner) = self.next_inner(&mut walk) {
+                self.meet(&mut walk, inner, ids).map_err(|problem| walk.located(problem))?;
             }
         }
         Ok(())
     }
 
-    /// The next slot to look at, or nothing when the walk has left its first object.
-    fn next_slot(&mut self, walk: &mut Walk) -> Option<Slot> {
-        while let Some((node, position)) = walk.open.last_mut() {
-            if let Some(slot) = slot_at(walk.value.graph().node(*node), *position) {
+    /// The next object in a slot, or nothing when the walk has left its first object.
+    fn next_inner(&mut self, walk: &mut Walk) -> Option<NodeId> {
+        while let Some((id, position)) = walk.open.last_mut() {
+            let node = walk.value.graph().node(*id);
+            while let Some(slot) = slot_at(node, *position) {
                 *position += 1;
-                return Some(slot.clone());
+                if let Slot::Node(inner) = slot {
+                    return Some(*inner);
+                }
             }
-            self.list[walk.graph].marks[node.index()].progress = Progress::Seen;
+            self.list[walk.graph].marks[id.index()].progress = Progress::Seen;
             walk.open.pop();
         }
         None
@@ -182,7 +183,7 @@ fn slot_at(node: &Node, position: usize) -> Option<&Slot> {
         Node::Object(members) | Node::FormData(members) => members.get(position).map(|(_, slot)| slot),
         Node::Map(entries) => {
             let (key, value) = entries.get(position / 2)?;
-            Some(if position % 2 == 0 { key } else { value })
+            Some(if position.is_multiple_of(2) { key } else { value })
         }
         _ => None,
     }

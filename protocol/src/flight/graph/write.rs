@@ -92,19 +92,14 @@ impl Graphs {
     }
 }
 
-impl<'w> Writer<'w> {
+impl Writer<'_> {
     /// Writes an object in its own row.
     fn whole(&mut self, arena: &Graph, node: NodeId) {
-        match arena.node(node) {
-            Node::Promise(Promise::Fulfilled(value)) => {
-                let level = self.slot(arena, value);
-                self.levels(arena, level);
-            }
-            _ => {
-                let level = self.inline(arena, node);
-                self.levels(arena, level);
-            }
-        }
+        let level = match arena.node(node) {
+            Node::Promise(Promise::Fulfilled(value)) => self.slot(arena, value),
+            _ => self.inline(arena, node),
+        };
+        self.levels(arena, level);
     }
 
     /// Writes what a collection, a blob or a reference is made of.

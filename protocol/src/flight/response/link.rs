@@ -32,6 +32,9 @@ pub(super) enum Kind {
     ServerReference,
 }
 
+/// How many lazy values in a row a path may go through. More are a circle, or meant to cost time.
+const LAZIES_MAX: usize = 100;
+
 /// A reference to a row, or to something in it.
 pub(super) struct Reference {
     kind: Kind,
@@ -137,8 +140,10 @@ impl Reader<'_> {
                 _ => None,
             };
             let next = match lazy {
-                // Lazy values that lead round in a circle hold nothing.
-                Some(row) if !self.rejected.contains_key(&row) && lazies <= self.lazies.len() => {
+                Some(row) if !self.rejected.contains_key(&row) => {
+                    if lazies == LAZIES_MAX {
+                        return Err(Stop::Fails(None));
+                    }
                     lazies += 1;
                     Place::Root(row)
                 }

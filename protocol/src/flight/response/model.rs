@@ -90,6 +90,7 @@ impl Members {
 }
 
 /// Where a string stands.
+#[derive(Clone, Copy)]
 struct Site {
     place: Place,
     id: u32,
@@ -270,10 +271,10 @@ impl Reader<'_> {
             return Err(Broken::Json);
         }
         self.charge(1).map_err(Broken::Limit)?;
-        if let Some(Frame { content: Content::Members(members), node, .. }) = open.last_mut() {
-            if members.key(name) {
-                self.withdraw(Place::In(*node, members.next));
-            }
+        if let Some(Frame { content: Content::Members(members), node, .. }) = open.last_mut()
+            && members.key(name)
+        {
+            self.withdraw(Place::In(*node, members.next));
         }
         Ok(())
     }
@@ -344,11 +345,9 @@ fn without(text: &JsString, units: usize) -> JsString {
 
 /// The parts between colons.
 fn split(text: &JsString) -> Vec<JsString> {
-    match text.as_str() {
-        Some(text) => text.split(':').map(JsString::from).collect(),
-        None => {
-            let units: Vec<u16> = text.units().collect();
-            units.split(|unit| *unit == u16::from(b':')).map(JsString::from_units).collect()
-        }
+    if let Some(text) = text.as_str() {
+        return text.split(':').map(JsString::from).collect();
     }
+    let units: Vec<u16> = text.units().collect();
+    units.split(|unit| *unit == u16::from(b':')).map(JsString::from_units).collect()
 }

@@ -15,18 +15,18 @@ pub(super) struct KeyWriter<'o> {
 }
 
 impl KeyWriter<'_> {
-    fn quoted(self, number: impl std::fmt::Display) -> Result<(), FlightError> {
+    fn quoted(self, number: impl std::fmt::Display) {
         self.out.push(b'"');
         push_display(self.out, number);
         self.out.push(b'"');
-        Ok(())
     }
 
-    fn float(self, text: Option<&str>) -> Result<(), FlightError> {
-        match text {
-            Some(text) => self.quoted(text),
-            None => refuse("a number that is not finite"),
+    fn float(self, is_finite: bool, number: impl ryu_js::Float) -> Result<(), FlightError> {
+        if !is_finite {
+            return refuse("a number that is not finite");
         }
+        self.quoted(ryu_js::Buffer::new().format_finite(number));
+        Ok(())
     }
 }
 
@@ -37,7 +37,8 @@ fn refuse<T>(kind: &'static str) -> Result<T, FlightError> {
 macro_rules! numbers {
     ($($method:ident, $type:ty;)*) => {
         $(fn $method(self, number: $type) -> Result<(), FlightError> {
-            self.quoted(number)
+            self.quoted(number);
+            Ok(())
         })*
     };
 }
@@ -68,15 +69,11 @@ impl ser::Serializer for KeyWriter<'_> {
     }
 
     fn serialize_f32(self, number: f32) -> Result<(), FlightError> {
-        self.float(
-            number.is_finite().then(|| ryu_js::Buffer::new().format_finite(number).to_owned()).as_deref(),
-        )
+        self.float(number.is_finite(), number)
     }
 
     fn serialize_f64(self, number: f64) -> Result<(), FlightError> {
-        self.float(
-            number.is_finite().then(|| ryu_js::Buffer::new().format_finite(number).to_owned()).as_deref(),
-        )
+        self.float(number.is_finite(), number)
     }
 
     fn serialize_char(self, char: char) -> Result<(), FlightError> {
@@ -129,7 +126,10 @@ impl ser::Serializer for KeyWriter<'_> {
                         push_js_key(self.out, string);
                         Ok(())
                     }
-                    Slot::BigInt(integer) => self.quoted(integer),
+                    Slot::BigInt(integer) => {
+                        self.quoted(integer);
+                        Ok(())
+                    }
                     _ => refuse(handed.kind()),
                 },
                 None => value.serialize(self),

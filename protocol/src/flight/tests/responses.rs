@@ -122,6 +122,8 @@ fn limits_hold() {
     // Each mention makes another map.
     let maps = "1:[[1,1],[2,2],[3,3]]\n0:[\"$Q1\",\"$Q1\",\"$Q1\",\"$Q1\"]\n";
     assert_eq!(refused(maps), ParseError::TooLarge { objects_max: 20 });
+    let blob = format!("1:o400,{}2:[\"\",\"$1\",\"$1\"]\n0:\"$B2\"\n", "x".repeat(1024));
+    assert_eq!(refused(&blob), ParseError::TooLarge { objects_max: 20 });
     assert_eq!(refused("1:R\n"), ParseError::Stream { id: 1 });
 }
 
@@ -187,8 +189,10 @@ fn rows() -> impl Strategy<Value = String> {
         ]
     });
     let tag = prop::sample::select(vec!["", "", "", "", "I", "E", "P"]);
-    prop::collection::vec((0..4, tag, json), 0..6)
-        .prop_map(|rows| rows.iter().map(|(id, tag, json)| format!("{id}:{tag}{json}\n")).collect())
+    prop::collection::vec((0..4, tag, json), 0..6).prop_map(|rows| {
+        let rows: Vec<_> = rows.iter().map(|(id, tag, json)| format!("{id}:{tag}{json}\n")).collect();
+        rows.concat()
+    })
 }
 
 proptest! {

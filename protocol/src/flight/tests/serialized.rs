@@ -46,7 +46,7 @@ enum Tree {
     Named { first: Option<Box<Tree>>, second: bool },
     Items(Vec<Tree>),
     Members(BTreeMap<String, Tree>),
-    Numbered(BTreeMap<i64, ()>),
+    Numbered(BTreeMap<i64, bool>),
     Flags(BTreeMap<bool, char>),
     Short(f32),
     Tuple((u8, i16, u32), Unit, Newtype),
@@ -63,7 +63,7 @@ fn tree() -> impl Strategy<Value = Tree> {
         Just(Tree::Empty),
         "(?s).{0,20}".prop_map(Tree::Leaf),
         (any::<i32>(), -1e300..1e300).prop_map(|(whole, number)| Tree::Pair(whole, number)),
-        prop::collection::btree_map(any::<i64>(), Just(()), 0..3).prop_map(Tree::Numbered),
+        prop::collection::btree_map(any::<i64>(), any::<bool>(), 0..3).prop_map(Tree::Numbered),
         prop::collection::btree_map(any::<bool>(), any::<char>(), 0..3).prop_map(Tree::Flags),
         (-1e30_f32..1e30).prop_map(Tree::Short),
         (any::<(u8, i16, u32)>(), 0..1_u64 << 53).prop_map(|(tuple, number)| Tree::Tuple(

@@ -143,7 +143,7 @@ impl Reader<'_> {
     }
 
     /// A blob: its type, and then its content in pieces.
-    fn blob(&self, array: NodeId) -> Result<Node, Stop> {
+    fn blob(&mut self, array: NodeId) -> Result<Node, Stop> {
         let items = self.items(array)?;
         let Some((Slot::String(media_type), pieces)) = items.split_first() else {
             return Err(Stop::Fails(None));
@@ -154,19 +154,25 @@ impl Reader<'_> {
         };
         let mut content = Vec::new();
         for piece in pieces {
-            match piece {
-                Slot::String(text) => content.extend_from_slice(text.to_text_lossy().as_bytes()),
+            let bytes = match piece {
+                Slot::String(text) => text.to_text_lossy().into_owned().into(),
                 Slot::Node(node) => match self.builder.node(*node) {
-                    Node::Bytes(array) => content.extend_from_slice(&array.bytes),
-                    Node::Blob(blob) => content.extend_from_slice(&blob.bytes),
+                    Node::Bytes(array) => array.bytes.clone(),
+                    Node::Blob(blob) => blob.bytes.clone(),
                     _ => return Err(Stop::Fails(None)),
                 },
                 _ => return Err(Stop::Fails(None)),
-            }
+            };
+            // A few bytes of text can name many of a blob, again and again.
+            self.charge(bytes.len() / BLOB_BYTES_PER_OBJECT).map_err(Stop::Limit)?;
+            content.extend_from_slice(&bytes);
         }
         Ok(Node::Blob(Blob { name: None, media_type: media_type.into(), bytes: content.into() }))
     }
 }
+
+/// How many copied bytes count as one object.
+const BLOB_BYTES_PER_OBJECT: usize = 64;
 
 /// Text as forms hold it: a lone surrogate becomes U+FFFD.
 fn well_formed(text: &JsString) -> JsString {
@@ -176,7 +182,7 @@ fn well_formed(text: &JsString) -> JsString {
 /// Maps and sets do not know `-0`.
 fn positive_zero(slot: Slot) -> Slot {
     match slot {
-        Slot::Number(number) if number == 0.0 => Slot::Number(0.0),
+        Slot::Number(number) => Slot::Number(number + 0.0),
         other => other,
     }
 }

@@ -1,0 +1,199 @@
+//! The front end of one HTTP worker thread: verifies a call, asks its guard, decodes its arguments, and places it.
+
+use std::{cell::Cell, sync::Arc, time::Instant};
+
+use actix::Addr;
+use bytes::Bytes;
+use callboard_cluster::{CallPort as _, Slot};
+use callboard_protocol::{
+    ErrorCode, Value,
+    action::{CallError, CallId},
+    flight,
+    js::JsString,
+    multipart::Part,
+    reference::{ActionReference, Verified},
+    reply, sealing,
+    value::{Node as ValueNode, Slot as ValueSlot},
+};
+use tokio::sync::oneshot;
+use tracing::debug;
+
+use super::{Execute, Settlement, SlotWorker};
+use crate::{
+    call::{Call, CallArguments, CallInfo, Cancellation},
+    clock,
+    context::{GuardContext, Principal},
+    http::Refused,
+    node::Node,
+    registry::{Class, RegisteredAction},
+    request::RequestHead,
+};
+
+/// Turns requests into calls, one check after the other, and calls into settlements.
+pub(crate) struct Frontend {
+    pub(crate) node: Arc<Node>,
+    worker: Addr<SlotWorker>,
+    call_ids: CallIds,
+}
+
+/// An action that a client may name: its reference was signed by us.
+pub(crate) struct Resolved {
+    pub(crate) action: &'static RegisteredAction,
+    pub(crate) reference: Verified<ActionReference>,
+}
+
+/// A call that its guard let in.
+pub(crate) struct Admitted {
+    pub(crate) resolved: Resolved,
+    pub(crate) head: RequestHead,
+    pub(crate) principal: Option<Principal>,
+}
+
+/// Encoded arguments as they arrived.
+pub(crate) enum EncodedArguments {
+    /// A string body.
+    Text(Bytes),
+    /// The parts of a multipart body.
+    Parts(Vec<Part>),
+}
+
+impl Frontend {
+    pub(crate) fn new(node: Arc<Node>, worker: Addr<SlotWorker>) -> Self {
+        Self { node, worker, call_ids: CallIds::new() }
+    }
+
+    /// Verifies a reference and finds its action. Nothing else of a request is looked at before.
+    pub(crate) fn resolve(&self, reference: &str) -> Result<Resolved, Refused> {
+        let reference = ActionReference::parse(reference)?.verify(&self.node.keys)?;
+        match self.node.registry.action(&reference.id()) {
+            Some(action) => Ok(Resolved { action, reference }),
+            None => Err(Refused::unknown_action()),
+        }
+    }
+
+    /// Asks the action's guard.
+    pub(crate) async fn admit(&self, resolved: Resolved, head: RequestHead) -> Result<Admitted, Refused> {
+        let Some(guard) = &resolved.action.entry.guard else {
+            return Ok(Admitted { resolved, head, principal: None });
+        };
+        let context = GuardContext::new(Arc::clone(&self.node), head);
+        match (guard.check)(&context).await {
+            Ok(principal) => Ok(Admitted { resolved, head: context.into_head(), principal: Some(principal) }),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Decodes the argument array of a fetch call.
+    pub(crate) fn decode(&self, encoded: EncodedArguments) -> Result<Value, Refused> {
+        let body = match &encoded {
+            EncodedArguments::Text(body) => reply::Body::Text(body.clone()),
+            EncodedArguments::Parts(parts) => reply::Body::Parts(parts),
+        };
+        Ok(reply::decode_arguments(body, &self.node.decode_limits, &|id: &JsString| self.known(id))?)
+    }
+
+    /// What is known of a server reference inside arguments: only what we signed is one.
+    pub(crate) fn known(&self, id: &JsString) -> reply::Resolution {
+        match id.as_str().map(|id| self.resolve(id)) {
+            Some(Ok(_)) => reply::Resolution::Known,
+            _ => reply::Resolution::Unknown,
+        }
+    }
+
+    /// Opens the values that were bound when the page was rendered, if the action has any.
+    fn arguments(&self, admitted: &Admitted, sent: Value) -> Result<CallArguments, Refused> {
+        if !admitted.resolved.action.entry.arguments.iter().any(|argument| argument.bound) {
+            return Ok(CallArguments { bound: None, sent });
+        }
+        let sealed = match sent.as_array().and_then(<[_]>::first) {
+            Some(ValueSlot::String(text)) => text.as_str(),
+            _ => None,
+        };
+        let sealed = sealed.ok_or_else(|| {
+            Refused::new(ErrorCode::BadSeal, "argument 1: expected what the page sealed for this action")
+        })?;
+        let principal = admitted.principal.as_ref().map(Principal::id);
+        let rows =
+            sealing::open(&self.node.keys, &admitted.resolved.reference, sealed, clock::unix_ms(), principal)
+                .inspect_err(|reason| debug!(%reason, "a seal was refused"))?;
+        // Authentic, so it is ours; a build that encoded it otherwise counts as a seal that does not fit.
+        let bound = flight::parse(&rows, &flight::Limits::default())
+            .ok()
+            .and_then(|response| response.root.ok())
+            .filter(|values| matches!(values.node(), Some(ValueNode::Array(_))));
+        let bound = bound
+            .ok_or_else(|| Refused::new(ErrorCode::BadSeal, "the sealed arguments are of another build"))?;
+        Ok(CallArguments { bound: Some(bound), sent })
+    }
+
+    /// Places a call and waits for its settlement. Dropping the future tells the call that nobody waits.
+    pub(crate) async fn call(&self, admitted: Admitted, sent: Value) -> Result<Settlement, Refused> {
+        if self.node.is_draining() {
+            return Err(CallError::Draining.into());
+        }
+        let arguments = self.arguments(&admitted, sent)?;
+        let Admitted { resolved: Resolved { action, .. }, head, principal } = admitted;
+        let line = match &action.entry.class {
+            Class::Plain => None,
+            Class::Serial => Some(String::new()),
+            Class::Keyed(key) => Some(
+                key(&arguments)
+                    .map_err(|error| Refused::new(ErrorCode::ArgumentMismatch, error.to_string()))?,
+            ),
+        };
+        let timeout = action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
+        let info = Arc::new(CallInfo {
+            id: self.call_ids.next(),
+            node: Arc::clone(&self.node),
+            head,
+            principal,
+            timeout,
+            deadline: Instant::now() + timeout,
+            cancellation: Cancellation::default(),
+        });
+        let _waiting = Waiting(&info);
+        let call = Call { info: Arc::clone(&info), action, arguments, line };
+        self.place(call).await.map_err(|error| Refused::from(error).of_call(info.id))
+    }
+
+    /// A call that waits for no other runs on this thread; the others cross to the worker that owns their slot.
+    async fn place(&self, call: Call) -> Result<Settlement, CallError> {
+        if let Some(key) = &call.line {
+            let slot = Slot::of_key(&call.action.id, key);
+            return self.node.call_port.call(slot, call).await;
+        }
+        let (reply, settlement) = oneshot::channel();
+        if self.worker.try_send(Execute { call, reply }).is_err() {
+            let limit = self.node.settings.inbox_calls_max;
+            return Err(CallError::Overloaded { what: "inbox_calls_max", limit });
+        }
+        settlement.await.unwrap_or(Err(CallError::OutcomeUnknown))
+    }
+}
+
+/// A client that waits for a call; when it goes away, the call is told.
+struct Waiting<'a>(&'a Arc<CallInfo>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.cancellation.cancel();
+    }
+}
+
+/// Call ids of one thread: random in their upper half, counted in their lower.
+struct CallIds {
+    thread: u64,
+    next: Cell<u64>,
+}
+
+impl CallIds {
+    fn new() -> Self {
+        Self { thread: rand::random(), next: Cell::new(0) }
+    }
+
+    fn next(&self) -> CallId {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        CallId::from_u128(u128::from(self.thread) << 64 | u128::from(number))
+    }
+}

@@ -1,0 +1,247 @@
+//! Runs calls: admits them by permit, keeps the order of keyed ones, and answers only after what they revalidated
+//! is published.
+
+use std::{
+    cell::RefCell,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use actix::{Actor, AsyncContext as _, Context, Handler, Message, StreamHandler};
+use callboard_cluster::{
+    KeyLines,
+    key_lines::Admission,
+    memory::{Carried, Inbox},
+};
+use callboard_protocol::{
+    ErrorCode,
+    action::{CallError, Outcome, Settled, Thrown},
+    action_id::ActionId,
+    revalidation::{LogPosition, Revalidation},
+};
+use futures_util::{
+    FutureExt as _,
+    future::{Either, select},
+};
+use tokio::sync::oneshot;
+use tracing::{error, warn};
+
+use super::Publish;
+use crate::{
+    call::{Call, CallInfo},
+    context::ActionContext,
+    node::Node,
+};
+
+/// Run this call, which waits for no other. Answered through `reply`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Execute {
+    pub(crate) call: Call,
+    pub(crate) reply: Reply,
+}
+
+/// Where the answer to a call goes. Closed when the one who asked went away.
+pub(crate) type Reply = oneshot::Sender<Result<Settlement, CallError>>;
+
+/// An outcome whose revalidations are published.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    pub(crate) outcome: Outcome,
+    pub(crate) published: Published,
+}
+
+/// What is known of a call's revalidations.
+#[derive(Debug)]
+pub(crate) enum Published {
+    /// There were none.
+    Nothing,
+    /// Applied on this node, and their place in the order.
+    At(LogPosition),
+    /// Not confirmed in time; they may yet apply.
+    Unconfirmed,
+}
+
+/// Runs the calls of one thread. Every HTTP worker thread has one for calls that wait for no other; the workers that
+/// own slots have an inbox and run keyed calls in order of arrival.
+///
+/// Admission is by permit: actix bounds the mailbox, not what its handlers start.
+pub(crate) struct SlotWorker {
+    mailbox_max: usize,
+    lines: Rc<RefCell<Lines>>,
+    inbox: Option<Inbox<Call, Settlement>>,
+}
+
+type Lines = KeyLines<(ActionId, String), (Call, Reply)>;
+
+impl SlotWorker {
+    /// For the calls of this thread that wait for no other.
+    pub(crate) fn unkeyed(mailbox_max: usize) -> Self {
+        Self { mailbox_max, lines: Rc::new(RefCell::new(KeyLines::new(0))), inbox: None }
+    }
+
+    /// For the calls of the slots that this inbox stands for.
+    pub(crate) fn of_slots(inbox: Inbox<Call, Settlement>, key_queue_max: usize) -> Self {
+        Self {
+            mailbox_max: 1,
+            lines: Rc::new(RefCell::new(KeyLines::new(key_queue_max))),
+            inbox: Some(inbox),
+        }
+    }
+}
+
+impl Actor for SlotWorker {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(self.mailbox_max);
+        if let Some(mut inbox) = self.inbox.take() {
+            context.add_stream(futures_util::stream::poll_fn(move |task| inbox.poll_recv(task)));
+        }
+    }
+}
+
+impl Handler<Execute> for SlotWorker {
+    type Result = ();
+
+    fn handle(&mut self, Execute { call, reply }: Execute, _: &mut Self::Context) {
+        actix::spawn(run(call, reply));
+    }
+}
+
+impl StreamHandler<Carried<Call, Settlement>> for SlotWorker {
+    fn handle(&mut self, Carried { call, reply, .. }: Carried<Call, Settlement>, _: &mut Self::Context) {
+        let line = (call.action.id, call.line.clone().unwrap_or_default());
+        let admission = self.lines.borrow_mut().admit(line.clone(), (call, reply));
+        match admission {
+            Admission::Start(first) => {
+                actix::spawn(run_line(Rc::clone(&self.lines), line, first));
+            }
+            Admission::Waiting => {}
+            Admission::Full((call, reply)) => {
+                let limit = call.info.node.settings.key_queue_max;
+                answer(reply, Err(CallError::Overloaded { what: "key_queue_max", limit }));
+            }
+        }
+    }
+}
+
+/// Runs the calls of one key until none waits.
+async fn run_line(lines: Rc<RefCell<Lines>>, line: (ActionId, String), first: (Call, Reply)) {
+    let mut next = Some(first);
+    while let Some((call, reply)) = next {
+        // Whatever happens to one call, those behind it get their turn.
+        if AssertUnwindSafe(run(call, reply)).catch_unwind().await.is_err() {
+            error!(action = %line.0, "a worker panicked outside of an action");
+        }
+        next = lines.borrow_mut().finished(&line);
+    }
+}
+
+/// One running call of an action, counted until it ended.
+struct Permit<'a> {
+    node: &'a Node,
+    running: &'static AtomicUsize,
+}
+
+impl<'a> Permit<'a> {
+    fn take(node: &'a Node, running: &'static AtomicUsize) -> Option<Self> {
+        node.call_started();
+        let permit = Self { node, running };
+        (running.fetch_add(1, Ordering::Relaxed) < node.settings.calls_max).then_some(permit)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        self.node.call_ended();
+    }
+}
+
+/// Starts a call, unless nobody waits for it, its time is over or there is no room; answers it at its end, or at its
+/// deadline and then sees it through.
+async fn run(call: Call, reply: Reply) {
+    let Call { info, action, arguments, .. } = call;
+    let Some(_permit) = Permit::take(&info.node, &action.running) else {
+        let limit = info.node.settings.calls_max;
+        return answer(reply, Err(CallError::Overloaded { what: "calls_max", limit }));
+    };
+    if reply.is_closed() {
+        return;
+    }
+    if Instant::now() >= info.deadline {
+        return answer(reply, Err(CallError::Expired));
+    }
+
+    let cx = ActionContext::new(Arc::clone(&info));
+    let effects = cx.effects();
+    // The inner block makes a panic before the first await one of the action's, too.
+    let acting = AssertUnwindSafe(async move { (action.entry.run)(cx, arguments).await }).catch_unwind();
+    let deadline = pin!(tokio::time::sleep_until(info.deadline.into()));
+    let (ended, reply) = match select(pin!(acting), deadline).await {
+        Either::Left((ended, _)) => (ended, Some(reply)),
+        Either::Right(((), acting)) => {
+            info.cancellation.cancel();
+            answer(reply, Err(CallError::DeadlineExceeded { timeout: info.timeout }));
+            (acting.await, None)
+        }
+    };
+    let outcome = ended.unwrap_or_else(|panic| Outcome {
+        settled: Settled::Thrown(Thrown {
+            code: ErrorCode::ActionPanicked,
+            digest: ErrorCode::ActionPanicked.to_string(),
+            private: panic_text(&*panic),
+        }),
+        effects: effects.take(),
+    });
+    log(&info, action.entry.name, &outcome);
+    let published = publish(&info.node, action.entry.revalidates, &outcome).await;
+    if let Some(reply) = reply {
+        answer(reply, Ok(Settlement { outcome, published }));
+    }
+}
+
+/// Publishes what the action declared and what it asked for, whatever it ended in: it may have written before it
+/// failed. A call that never started revalidates nothing.
+async fn publish(node: &Node, declared: &[&str], outcome: &Outcome) -> Published {
+    if matches!(outcome.settled, Settled::Mismatch(_)) {
+        return Published::Nothing;
+    }
+    let declared = declared.iter().map(|tag| Revalidation::Tag((*tag).to_owned()));
+    let revalidations: Vec<_> = declared.chain(outcome.effects.revalidations.iter().cloned()).collect();
+    if revalidations.is_empty() {
+        return Published::Nothing;
+    }
+    let publishing = node.revalidator.send(Publish { revalidations });
+    match tokio::time::timeout(node.settings.publish_timeout, publishing).await {
+        Ok(Ok(position)) => Published::At(position),
+        Ok(Err(_)) | Err(_) => {
+            error!(waited = ?node.settings.publish_timeout, "revalidations were not confirmed");
+            Published::Unconfirmed
+        }
+    }
+}
+
+fn log(info: &CallInfo, action: &str, outcome: &Outcome) {
+    if let Settled::Thrown(thrown) = &outcome.settled {
+        warn!(call = %info.id, action, code = %thrown.code, error = thrown.private, "action failed");
+    }
+}
+
+fn answer(reply: Reply, answer: Result<Settlement, CallError>) {
+    // A closed channel is a client that went away; it is owed nothing.
+    let _gone = reply.send(answer);
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panicked without a message".into())
+}

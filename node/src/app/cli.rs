@@ -1,0 +1,115 @@
+//! The command line that every application has.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{App, commands, serve};
+use crate::{
+    settings::{Settings, Sources},
+    telemetry,
+};
+
+pub(super) fn run(app: App) -> anyhow::Result<()> {
+    let matches = command(app.name).get_matches();
+    if let Some(("keys", _)) = matches.subcommand() {
+        return commands::new_keys();
+    }
+    let settings = settings(&matches)?;
+    telemetry::start(&settings)?;
+    match matches.subcommand() {
+        Some(("actions", arguments)) => commands::actions(&app, settings, arguments.get_flag("json")),
+        Some(("seal", arguments)) => {
+            commands::seal(&app, settings, text(arguments, "action"), text(arguments, "values"))
+        }
+        Some(("unseal", arguments)) => {
+            commands::unseal(&app, settings, text(arguments, "reference"), text(arguments, "sealed"))
+        }
+        _ => serve::run(app, settings),
+    }
+}
+
+fn text<'a>(arguments: &'a ArgMatches, name: &str) -> &'a str {
+    arguments.get_one::<String>(name).map_or("", String::as_str)
+}
+
+/// The settings of flags, environment and file.
+fn settings(matches: &ArgMatches) -> anyhow::Result<Settings> {
+    let mut sources = Sources::default();
+    let config = matches.get_one::<PathBuf>("config").cloned();
+    if let Some(path) = config.or_else(|| std::env::var_os("CALLBOARD_CONFIG").map(PathBuf::from)) {
+        sources.file(&path)?;
+    }
+    sources.environment(std::env::vars_os().filter_map(|(name, value)| {
+        // A variable of ours that is no text is refused where its value is parsed.
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    }))?;
+    for setting in Settings::TABLE {
+        if let Some(text) = matches.get_one::<String>(setting.name) {
+            sources.flag(setting, text.clone())?;
+        }
+    }
+    Ok(sources.settings()?)
+}
+
+fn command(name: &'static str) -> Command {
+    let settings = Settings::TABLE.iter().map(|setting| {
+        let default = match setting.default {
+            "" => String::new(),
+            default => format!(" [default: {default}]"),
+        };
+        let doc = setting.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Arg::new(setting.name)
+            .long(setting.flag())
+            .value_name(setting.unit)
+            .help(format!("{doc}{default} [environment: {}]", setting.variable()))
+            .help_heading("Settings")
+            .global(true)
+    });
+    let values = Arg::new("values").required(true).value_name("JSON").help("The array of values to seal");
+    Command::new(name)
+        .about(format!("{name}, served by Callboard"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_help("Without a command, it serves.")
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("TOML file of settings; flags and environment go before it [environment: CALLBOARD_CONFIG]")
+                .global(true),
+        )
+        .args(settings)
+        .subcommand(Command::new("serve").about("Serves pages and calls until it is told to stop (the default)"))
+        .subcommand(
+            Command::new("actions")
+                .about("Lists what can be called, and the references that clients call it by")
+                .arg(Arg::new("json").long("json").num_args(0).help("As JSON, for tools")),
+        )
+        .subcommand(
+            Command::new("keys")
+                .about("Manages key rings")
+                .subcommand_required(true)
+                .subcommand(Command::new("new").about("Prints a new key ring of one key, for CALLBOARD_KEYS")),
+        )
+        .subcommand(
+            Command::new("seal")
+                .about("Seals values as a page would that binds them to an action, for debugging")
+                .arg(Arg::new("action").required(true).value_name("NAME").help("Name of the action"))
+                .arg(values),
+        )
+        .subcommand(
+            Command::new("unseal")
+                .about("Opens what a page sealed, for debugging")
+                .arg(Arg::new("reference").required(true).value_name("REFERENCE").help("The action's reference in the same form"))
+                .arg(Arg::new("sealed").required(true).value_name("TEXT").help("The sealed text")),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command("test").debug_assert();
+    }
+}

@@ -1,0 +1,253 @@
+//! Starting, running and stopping a node. The order of both is on this screen.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use actix::{Actor as _, Arbiter};
+use anyhow::Context as _;
+use callboard_cluster::{Versions, memory::MemoryCallPort};
+use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tracing::{info, warn};
+
+use super::{App, Start};
+use crate::{
+    actors::{Revalidator, SlotWorker},
+    build_id::BuildId,
+    http::Servers,
+    keys::Keys,
+    node::Node,
+    registry::Registry,
+    render_cache::RenderCache,
+    settings::Settings,
+};
+
+/// Serves until a signal comes.
+pub(super) fn run(app: App, settings: Settings) -> anyhow::Result<()> {
+    actix::System::new().block_on(async {
+        let node = start(app, settings).await?;
+        let servers = Servers::bind(&node)?;
+        println!("{}", announcement(&node, &servers));
+        serve(node, servers, stop_signal()).await
+    })
+}
+
+/// The first line on standard output; programs read it.
+fn announcement(node: &Node, servers: &Servers) -> String {
+    format!(
+        "listening on http://{} admin http://{} build {} actions {}",
+        servers.public_address,
+        servers.admin_address,
+        node.build,
+        node.registry.actions().len()
+    )
+}
+
+/// Everything but the sockets: identity, keys, registry, the application's state, actors.
+async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
+    let build = BuildId::of_executable().context("cannot read this program's own file")?;
+    let state_dir = state_dir(app.name, &settings)?;
+    let keys = Keys::load(app.name, &settings, &state_dir, build)?;
+    let (allowed, refused) = app.actions();
+    for entry in &refused {
+        warn!(
+            action = entry.name,
+            package = entry.krate,
+            "not callable: name its package in App::allow_actions_from"
+        );
+    }
+    let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
+    let pages = app.pages();
+    let private_pages = pages.iter().map(|page| (page.pattern, AtomicBool::new(false))).collect();
+    let registry = Registry::new(allowed, pages, &keys.salt, &keys.ring)?;
+    let mut state = app.state;
+    let start = Start { state_dir: state_dir.clone(), settings: settings.clone() };
+    for setup in app.setups {
+        let install = setup(start.clone()).await.map_err(|error| anyhow::anyhow!(error))?;
+        install(&mut state);
+    }
+
+    let versions = Arc::new(Versions::default());
+    let slot_workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (call_port, inboxes) = MemoryCallPort::new(slot_workers, settings.inbox_calls_max);
+    for inbox in inboxes {
+        let key_queue_max = settings.key_queue_max;
+        SlotWorker::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+            SlotWorker::of_slots(inbox, key_queue_max)
+        });
+    }
+    info!(
+        application = app.name,
+        actions = registry.actions().len(),
+        pages = registry.page_count(),
+        "starting"
+    );
+    Ok(Arc::new(Node {
+        build,
+        root_row: flight::action_root(&build.to_string(), VALUE_ROW).to_vec(),
+        keys: keys.ring,
+        registry,
+        state,
+        origins: AllowedOrigins::parse(settings.allowed_origins.iter().map(String::as_str))
+            .context("setting allowed_origins")?,
+        decode_limits: reply::Limits {
+            depth_max: settings.decode_depth_max,
+            nodes_max: settings.decode_nodes_max,
+            parts_max: settings.decode_parts_max,
+            ..reply::Limits::default()
+        },
+        multipart_limits: multipart::Limits {
+            parts_max: settings.decode_parts_max,
+            ..multipart::Limits::default()
+        },
+        form_bytes_max: form_bytes_max.max(settings.body_bytes_max),
+        revalidator: Revalidator::new(Arc::clone(&versions)).start(),
+        versions,
+        cache: RenderCache::new(settings.render_cache_bytes_max),
+        renders: Semaphore::new(settings.renders_max),
+        private_pages,
+        call_port,
+        draining: AtomicBool::new(false),
+        in_flight: AtomicUsize::new(0),
+        idle: Notify::new(),
+        settings,
+    }))
+}
+
+/// Runs the servers until `stop`, then takes no more calls, sees the running ones through, and stops.
+async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let (public, admin) = servers.handles();
+    let public_server = actix::spawn(servers.public);
+    let admin_server = actix::spawn(servers.admin);
+    stop.await;
+    info!("draining");
+    node.draining.store(true, Ordering::SeqCst);
+    let drained = tokio::time::timeout(node.settings.drain_timeout, node.idle()).await;
+    if drained.is_err() {
+        warn!(calls = node.in_flight.load(Ordering::SeqCst), "stopping although calls still run");
+    }
+    public.stop(true).await;
+    admin.stop(true).await;
+    public_server.await??;
+    admin_server.await??;
+    info!("stopped");
+    Ok(())
+}
+
+/// SIGTERM, or Ctrl-C.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (terminate, interrupt) => {
+            warn!(?terminate, ?interrupt, "signals cannot be watched; the node stops only when it is killed");
+            std::future::pending().await
+        }
+    }
+}
+
+/// `--state-dir`, or the place that the XDG specification names for it; created if it is missing.
+pub(super) fn state_dir(application: &str, settings: &Settings) -> anyhow::Result<PathBuf> {
+    let folder = match &settings.state_dir {
+        Some(folder) => folder.clone(),
+        None => {
+            let absolute = |variable: &str| {
+                std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+            };
+            let base =
+                absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+            base.context("neither XDG_STATE_HOME nor HOME is set: pass --state-dir")?.join(application)
+        }
+    };
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create the state directory {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A node that runs in a thread of this process, for an application's own tests.
+pub struct Running {
+    address: SocketAddr,
+    admin: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
+}
+
+impl App {
+    /// Starts the application in a thread of this process, on free ports, with settings as texts by name (as in a
+    /// file). It stops when the answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What `serve` would print.
+    pub fn start(
+        self,
+        settings: &[(&str, &str)],
+    ) -> Result<Running, Box<dyn std::error::Error + Send + Sync>> {
+        let texts: HashMap<_, _> =
+            settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let settings = crate::settings::Sources::of_test(texts)?;
+        let (ready, started) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix::System::new().block_on(async {
+                let begun = async {
+                    let node = start(self, settings).await?;
+                    let servers = Servers::bind(&node)?;
+                    anyhow::Ok((node, servers))
+                };
+                let (node, servers) = match begun.await {
+                    Ok(begun) => begun,
+                    Err(error) => {
+                        drop(ready.send(Err(error)));
+                        return Ok(());
+                    }
+                };
+                drop(ready.send(Ok((servers.public_address, servers.admin_address))));
+                let stop = async {
+                    // A dropped handle means stop, too.
+                    drop(stopped.await);
+                };
+                serve(node, servers, stop).await
+            })
+        });
+        let (address, admin) = started.recv()??;
+        Ok(Running { address, admin, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Running {
+    /// Where calls and pages are served.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The admin port.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // What went wrong while stopping was logged; a test has what it asked for.
+            drop(thread.join());
+        }
+    }
+}

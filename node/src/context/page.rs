@@ -1,0 +1,167 @@
+//! What a page sees while it renders, and what the node learns of it meanwhile.
+
+use std::{
+    cell::{Cell, RefCell},
+    str::FromStr,
+    sync::Arc,
+};
+
+use callboard_protocol::{Value, action_id::ActionId, de, revalidation::Tag};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::guard::{private_cookie, signed_cookie};
+use crate::{Action, Html, PageError, cookies, form, node::Node, output::Rendered, request::RequestHead};
+
+/// A page that is being rendered.
+///
+/// A render is kept and served to others, unless it read something of the one who asked: a cookie, a header, or the
+/// state of a form. Then it is private and kept nowhere.
+pub struct PageContext {
+    rendering: Rendering,
+    private: Cell<bool>,
+    tags: RefCell<Vec<Tag>>,
+}
+
+/// What a render starts from.
+pub(crate) struct Rendering {
+    pub(crate) node: Arc<Node>,
+    pub(crate) head: RequestHead,
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) form_state: Option<FormState>,
+    /// Names this render, in whatever it produces.
+    pub(crate) id: u64,
+}
+
+/// What the action returned whose form this page answers.
+#[derive(Clone, Debug)]
+pub(crate) struct FormState {
+    pub(crate) action: ActionId,
+    pub(crate) key: String,
+    pub(crate) result: Value,
+}
+
+impl PageContext {
+    pub(crate) fn new(rendering: Rendering) -> Self {
+        let private = Cell::new(rendering.form_state.is_some());
+        Self { rendering, private, tags: RefCell::default() }
+    }
+
+    pub(crate) fn into_facts(self) -> (bool, Vec<Tag>) {
+        (self.private.get(), self.tags.into_inner())
+    }
+
+    /// The request's path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.rendering.head.path
+    }
+
+    /// The query, parsed into a struct. Query and path are part of the render's cache key.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::NotFound`] if it is not one of this page's queries.
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T, PageError> {
+        serde_urlencoded::from_str(&self.rendering.head.query).map_err(|_| PageError::NotFound)
+    }
+
+    /// Names this render: two answers with the same number are one render.
+    #[must_use]
+    pub fn render_id(&self) -> u64 {
+        self.rendering.id
+    }
+
+    /// Adds a tag: revalidating it makes this render stale.
+    pub fn tag(&self, name: impl AsRef<str>) {
+        self.tags.borrow_mut().push(Tag::named(name.as_ref()));
+    }
+
+    /// A request header, by its lower-case name. Makes the render private.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.private.set(true);
+        self.rendering.head.header(name)
+    }
+
+    /// A cookie as the browser sent it: anybody can write one. Makes the render private.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.private.set(true);
+        self.rendering.head.cookie(name).map(cookies::decode)
+    }
+
+    /// A cookie that this application signed. Makes the render private.
+    #[must_use]
+    pub fn signed_cookie(&self, name: &str) -> Option<String> {
+        self.private.set(true);
+        signed_cookie(&self.rendering.node, &self.rendering.head, name)
+    }
+
+    /// A cookie that this application sealed. Makes the render private.
+    #[must_use]
+    pub fn private_cookie(&self, name: &str) -> Option<String> {
+        self.private.set(true);
+        private_cookie(&self.rendering.node, &self.rendering.head, name)
+    }
+
+    /// The hidden fields that make a `<form method="post" enctype="multipart/form-data">` call this action.
+    ///
+    /// # Errors
+    ///
+    /// If a bound value cannot be encoded.
+    ///
+    /// # Panics
+    ///
+    /// If the action is not one of this application's: its crate was not named in `App::allow_actions_from`.
+    pub fn form(&self, action: impl Action) -> Result<Html, PageError> {
+        self.privately_if_bound(&action);
+        form::fields(&self.rendering.node, &action)
+    }
+
+    /// As [`form`](Self::form), for an action whose first argument after the bound ones is its previous state, as
+    /// React's `useActionState` calls it.
+    ///
+    /// # Errors
+    ///
+    /// If the state or a bound value cannot be encoded.
+    pub fn form_with_state(&self, action: impl Action, state: &impl Serialize) -> Result<Html, PageError> {
+        self.privately_if_bound(&action);
+        form::fields_with_state(&self.rendering.node, &action, state)
+    }
+
+    /// A sealed value that only one principal may send back is nobody else's page.
+    fn privately_if_bound(&self, action: &impl Action) {
+        if action.captured().is_some_and(|captured| captured.principal.is_some()) {
+            self.private.set(true);
+        }
+    }
+
+    /// What the action returned, if this page answers a form of it.
+    #[must_use]
+    pub fn form_state<T: DeserializeOwned>(&self, action: impl Action) -> Option<T> {
+        let state = self.rendering.form_state.as_ref()?;
+        let registered = self.rendering.node.registry.of(&action)?;
+        let answers = state.action == registered.id && state.key == form::key(&action);
+        answers.then(|| de::from_value(&state.result).ok()).flatten()
+    }
+
+    /// The application's state of this type.
+    ///
+    /// # Panics
+    ///
+    /// If the application has none.
+    #[must_use]
+    pub fn state<T: 'static>(&self) -> &T {
+        self.rendering.node.state.get()
+    }
+}
+
+/// A parameter of the route, parsed. Used by generated code.
+///
+/// # Errors
+///
+/// The page "not found", if the path's text is not a `T`.
+pub fn path_parameter<T: FromStr>(cx: &PageContext, name: &str) -> Result<T, Rendered> {
+    let text = cx.rendering.parameters.iter().find(|(known, _)| known == name).map(|(_, text)| text);
+    text.and_then(|text| text.parse().ok()).ok_or(Err(PageError::NotFound))
+}

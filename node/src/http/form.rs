@@ -1,0 +1,146 @@
+//! POST by a form without JavaScript.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use bytes::Bytes;
+use callboard_protocol::{
+    ErrorCode, Value,
+    action::Settled,
+    flight,
+    form_action::{self, FormCall},
+    headers,
+    js::JsString,
+    multipart::{self, Part},
+    value::{Builder, Node as ValueNode, Slot},
+};
+
+use super::{
+    Refused, body,
+    error_response::{Asker, error_page},
+    page, respond,
+};
+use crate::{
+    actors::{Frontend, Settlement},
+    context::FormState,
+    request::RequestHead,
+};
+
+/// Runs the action that a form names, and answers with a page or a redirect.
+pub(super) async fn submit(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    frontend: &Frontend,
+) -> Result<HttpResponse, Refused> {
+    super::origin::check(&frontend.node, request)?;
+    let node = &frontend.node;
+    let kind = FormKind::of(request)?;
+    let body = body::read(request, payload, node.form_bytes_max, node.settings.body_timeout).await?;
+    let body_bytes = body.len();
+    let parts = kind.parts(body, node)?;
+    let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
+        return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
+    };
+    let resolved = frontend.resolve(call.reference())?;
+    let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(node.settings.body_bytes_max);
+    if body_bytes > bytes_max {
+        return Err(Refused::new(
+            ErrorCode::BodyTooLarge,
+            format!("the body is larger than {bytes_max} bytes"),
+        ));
+    }
+    let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
+    let action = admitted.resolved.action;
+    let arguments = decode(&call, frontend)?;
+    let key = call.key().unwrap_or_default().to_owned();
+    let settlement = frontend.call(admitted, arguments).await?;
+    answer(request, frontend, settlement, |result| FormState { action: action.id, key, result }).await
+}
+
+/// The arguments of a form: those that the page bound, then the form itself.
+fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
+    let bound = call.bound(&frontend.node.decode_limits, &|id: &JsString| frontend.known(id))?;
+    let mut builder = Builder::new();
+    builder.import(&bound);
+    let form = builder.import(&call.form_data());
+    let mut arguments = bound.as_array().unwrap_or_default().to_vec();
+    arguments.push(form);
+    let arguments = builder.add(ValueNode::Array(arguments));
+    Ok(builder.finish(Slot::Node(arguments)))
+}
+
+/// A form that was answered by its own page, a redirect, or an error page.
+async fn answer(
+    request: &HttpRequest,
+    frontend: &Frontend,
+    settlement: Settlement,
+    form_state: impl FnOnce(Value) -> FormState,
+) -> Result<HttpResponse, Refused> {
+    let Settlement { outcome, published } = settlement;
+    let mut response = match &outcome.settled {
+        Settled::Mismatch(detail) => return Err(Refused::new(ErrorCode::ArgumentMismatch, detail.clone())),
+        _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
+        _ if outcome.effects.fallback.is_some() => html_error(
+            outcome.effects.fallback.map_or(404, |fallback| fallback.code().status()),
+            "there is nothing here for you",
+        ),
+        Settled::Thrown(_) => html_error(500, "something went wrong; it is in the log of the application"),
+        Settled::Value(rows) => {
+            let answer = flight::parse_action(&[&frontend.node.root_row[..], rows].concat());
+            let result = answer.ok().and_then(|answer| answer.result.ok());
+            let unreadable = || Refused::new(ErrorCode::Internal, "the action's value cannot be read back");
+            page::after_form(request, frontend, form_state(result.ok_or_else(unreadable)?)).await
+        }
+    };
+    if let Some(redirect) = &outcome.effects.redirect {
+        respond::location(&mut response, &redirect.url);
+    }
+    respond::effects(&mut response, &outcome, &published, Asker::Browser);
+    Ok(response)
+}
+
+fn html_error(status: u16, detail: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .body(error_page(status.as_u16(), detail))
+}
+
+/// How a form's fields are framed.
+enum FormKind {
+    Multipart(String),
+    UrlEncoded,
+}
+
+impl FormKind {
+    fn of(request: &HttpRequest) -> Result<Self, Refused> {
+        let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let value = value.unwrap_or_default();
+        let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "multipart/form-data" => super::action::boundary(value).map(Self::Multipart),
+            "application/x-www-form-urlencoded" => Ok(Self::UrlEncoded),
+            _ => Err(Refused::new(
+                ErrorCode::NotAnAction,
+                format!("a call needs a {} header, or a form's content type", headers::NEXT_ACTION),
+            )),
+        }
+    }
+
+    fn parts(&self, body: Bytes, node: &crate::node::Node) -> Result<Vec<Part>, Refused> {
+        match self {
+            Self::Multipart(boundary) => Ok(multipart::collect(body, boundary, node.multipart_limits)?),
+            Self::UrlEncoded => {
+                let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&body).map_err(|_| {
+                    Refused::new(ErrorCode::MalformedReply, "the form's fields cannot be read")
+                })?;
+                if fields.len() > node.settings.decode_parts_max {
+                    return Err(Refused::new(ErrorCode::ReplyLimit, "the form has too many fields"));
+                }
+                Ok(fields.into_iter().map(|(name, value)| Part::text(name, value)).collect())
+            }
+        }
+    }
+}

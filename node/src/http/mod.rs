@@ -1,0 +1,14 @@
+//! HTTP in and out: requests become calls, settlements become responses.
+
+mod action;
+mod admin;
+mod body;
+mod error_response;
+mod form;
+mod origin;
+mod page;
+mod respond;
+mod server;
+
+pub(crate) use error_response::Refused;
+pub(crate) use server::Servers;

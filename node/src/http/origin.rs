@@ -1,0 +1,37 @@
+//! Which sites' pages may call: a form of another site carries this site's cookies.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use callboard_protocol::{
+    ErrorCode,
+    origin::{self, OriginCheck},
+};
+
+use super::Refused;
+use crate::node::Node;
+
+/// Lets a POST in if it comes from a page of this site or of an allowed one.
+pub(super) fn check(node: &Node, request: &HttpRequest) -> Result<(), Refused> {
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let settings = &node.settings;
+    let origin = match request.headers().get(header::ORIGIN) {
+        // What is no text is no URL.
+        Some(value) => Some(value.to_str().unwrap_or("\u{FFFD}")),
+        None => None,
+    };
+    let checked = origin::decide(OriginCheck {
+        origin,
+        sec_fetch_site: text("sec-fetch-site"),
+        x_forwarded_host: settings.trust_forwarded_host.then(|| text("x-forwarded-host")).flatten(),
+        host: text("host"),
+        has_cookie: request.headers().contains_key(header::COOKIE),
+        allowed: &node.origins,
+        allow_missing: settings.allow_missing_origin,
+    });
+    checked.map_err(|refused| match refused.code() {
+        ErrorCode::MalformedOrigin => {
+            Refused::new(ErrorCode::MalformedOrigin, "the Origin header is not a URL")
+        }
+        code => Refused::new(code, refused.to_string()),
+    })
+}

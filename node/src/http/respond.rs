@@ -1,0 +1,129 @@
+//! A settlement as a response.
+
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use callboard_protocol::{
+    ErrorCode,
+    action::{Outcome, RedirectKind, Settled, VALUE_ROW},
+    flight, headers,
+};
+
+use super::{Refused, error_response::Asker};
+use crate::{
+    actors::{Published, Settlement},
+    node::Node,
+};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate");
+
+/// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it.
+pub(super) fn to_fetch(node: &Node, settlement: Settlement) -> HttpResponse {
+    let Settlement { outcome, published } = settlement;
+    let mut body = Vec::with_capacity(256);
+    body.extend_from_slice(&node.root_row);
+    let status = match (&outcome.settled, outcome.effects.fallback) {
+        (Settled::Mismatch(detail), _) => {
+            return Refused::new(ErrorCode::ArgumentMismatch, detail.clone()).response(node, Asker::Fetch);
+        }
+        (Settled::Thrown(thrown), _) => {
+            body.extend_from_slice(&flight::error_row(VALUE_ROW, &thrown.digest));
+            thrown.code.status()
+        }
+        (_, Some(fallback)) => {
+            body.extend_from_slice(&flight::error_row(VALUE_ROW, &fallback.digest()));
+            fallback.code().status()
+        }
+        (Settled::Value(rows), None) => {
+            body.extend_from_slice(rows);
+            200
+        }
+    };
+    let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
+    let mut response = HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/x-component")))
+        .body(body);
+    if let Some(redirect) = &outcome.effects.redirect {
+        let kind = match redirect.kind {
+            RedirectKind::Push => "push",
+            RedirectKind::Replace => "replace",
+        };
+        // The client cuts at the first semicolon.
+        set(
+            &mut response,
+            headers::X_ACTION_REDIRECT,
+            &format!("{};{kind}", encoded_url(&redirect.url).replace(';', "%3B")),
+        );
+    }
+    effects(&mut response, &outcome, &published, Asker::Fetch);
+    response
+}
+
+/// Headers that follow from what the action asked for.
+pub(super) fn effects(response: &mut HttpResponse, outcome: &Outcome, published: &Published, asker: Asker) {
+    let settled = match (&outcome.settled, published) {
+        (_, Published::Unconfirmed) => {
+            *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+            response.headers_mut().remove(header::LOCATION);
+            set(response, headers::CALLBOARD_REVALIDATION, "unconfirmed");
+            "unknown"
+        }
+        (Settled::Thrown(_), _) => "failed",
+        _ => "done",
+    };
+    let headers_out = response.headers_mut();
+    headers_out.insert(outcome_header(), HeaderValue::from_static(settled));
+    if !headers_out.contains_key(header::CACHE_CONTROL) {
+        headers_out.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+    for cookie in &outcome.effects.cookies {
+        if let Ok(value) = HeaderValue::from_str(cookie) {
+            headers_out.append(header::SET_COOKIE, value);
+        }
+    }
+    if let Published::At(position) = published {
+        set(response, headers::CALLBOARD_REVALIDATED_AT, &position.to_string());
+    }
+    if asker == Asker::Fetch {
+        match published {
+            Published::Nothing if outcome.effects.refresh => {
+                set(response, headers::X_ACTION_REVALIDATED, "2")
+            }
+            Published::Nothing => {}
+            Published::At(_) | Published::Unconfirmed => set(response, headers::X_ACTION_REVALIDATED, "1"),
+        }
+    }
+}
+
+/// Where a browser goes next.
+pub(super) fn location(response: &mut HttpResponse, url: &str) {
+    set(response, "location", &encoded_url(url));
+}
+
+fn outcome_header() -> HeaderName {
+    HeaderName::from_static(headers::CALLBOARD_OUTCOME)
+}
+
+/// A URL as a header can carry it: what is no visible ASCII is percent-encoded, so that a line end in it is not the
+/// start of another header.
+fn encoded_url(url: &str) -> String {
+    let mut encoded = String::with_capacity(url.len());
+    for byte in url.bytes() {
+        match byte {
+            0x21..=0x7E => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Sets a header whose value is visible ASCII.
+fn set(response: &mut HttpResponse, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}

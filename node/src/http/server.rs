@@ -1,0 +1,91 @@
+//! The two HTTP servers of a node: one for the public, one for whoever runs it.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
+
+use actix::Actor as _;
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::{Server, ServerHandle},
+    http::Method,
+    web,
+};
+use anyhow::Context as _;
+
+use super::{action, admin, page};
+use crate::{
+    actors::{Frontend, SlotWorker},
+    node::Node,
+};
+
+/// Both servers, bound and not yet running.
+pub(crate) struct Servers {
+    pub(crate) public: Server,
+    pub(crate) public_address: SocketAddr,
+    pub(crate) admin: Server,
+    pub(crate) admin_address: SocketAddr,
+}
+
+impl Servers {
+    /// Binds both addresses.
+    ///
+    /// # Errors
+    ///
+    /// If an address is taken or is none; the message says which and which setting it comes from.
+    pub(crate) fn bind(node: &Arc<Node>) -> anyhow::Result<Self> {
+        let settings = &node.settings;
+        let workers = match settings.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let public = HttpServer::new({
+            let node = Arc::clone(node);
+            move || {
+                // Once per HTTP worker thread, in that thread: its own front end and worker.
+                let worker = SlotWorker::unkeyed(node.settings.inbox_calls_max).start();
+                let frontend = Rc::new(Frontend::new(Arc::clone(&node), worker));
+                App::new().app_data(frontend).default_service(web::to(answer))
+            }
+        })
+        .workers(workers)
+        .max_connections(settings.connections_max)
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.headers_timeout)
+        .shutdown_timeout(settings.drain_timeout.as_secs())
+        .disable_signals()
+        .bind(&settings.listen)
+        .with_context(|| format!("cannot listen on {} (setting listen)", settings.listen))?;
+        let admin = HttpServer::new({
+            let node = Arc::clone(node);
+            move || App::new().app_data(Arc::clone(&node)).configure(admin::routes)
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(&settings.admin)
+        .with_context(|| format!("cannot listen on {} (setting admin)", settings.admin))?;
+        Ok(Self {
+            public_address: first(&public.addrs())?,
+            public: public.run(),
+            admin_address: first(&admin.addrs())?,
+            admin: admin.run(),
+        })
+    }
+
+    /// What stops them.
+    pub(crate) fn handles(&self) -> (ServerHandle, ServerHandle) {
+        (self.public.handle(), self.admin.handle())
+    }
+}
+
+fn first(addresses: &[SocketAddr]) -> anyhow::Result<SocketAddr> {
+    addresses.first().copied().context("the server is bound to no address")
+}
+
+async fn answer(request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let frontend =
+        Rc::clone(request.app_data::<Rc<Frontend>>().expect("every worker thread has a front end"));
+    match *request.method() {
+        Method::POST => action::post(request, payload, frontend).await,
+        Method::GET | Method::HEAD => page::get(request, frontend).await,
+        _ => page::method_not_allowed(&frontend.node),
+    }
+}

@@ -1,0 +1,78 @@
+//! What every part of the process shares.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use callboard_cluster::{Versions, memory::MemoryCallPort};
+use callboard_protocol::{KeyRing, multipart, origin::AllowedOrigins, reply};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::{
+    actors::{Revalidator, Settlement},
+    build_id::BuildId,
+    call::Call,
+    registry::Registry,
+    render_cache::RenderCache,
+    settings::Settings,
+    state::State,
+};
+
+/// One node: fixed once it started, but for the counters.
+pub(crate) struct Node {
+    pub(crate) settings: Settings,
+    pub(crate) build: BuildId,
+    /// Row 0 of every answer to a fetch call; it names the build.
+    pub(crate) root_row: Vec<u8>,
+    pub(crate) keys: KeyRing,
+    pub(crate) registry: Registry,
+    pub(crate) state: State,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) decode_limits: reply::Limits,
+    pub(crate) multipart_limits: multipart::Limits,
+    /// The largest form body that any action takes; which one it calls is known when it is read.
+    pub(crate) form_bytes_max: usize,
+    pub(crate) versions: Arc<Versions>,
+    pub(crate) cache: RenderCache,
+    pub(crate) renders: Semaphore,
+    /// Pages by pattern: whether one was ever private.
+    pub(crate) private_pages: HashMap<&'static str, AtomicBool>,
+    pub(crate) revalidator: actix::Addr<Revalidator>,
+    pub(crate) call_port: MemoryCallPort<Call, Settlement>,
+    pub(crate) draining: AtomicBool,
+    /// Calls that run, on all threads, whether somebody waits for them or not.
+    pub(crate) in_flight: AtomicUsize,
+    /// Told when the last running call of a draining node ended.
+    pub(crate) idle: Notify,
+}
+
+impl Node {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Returns once no call runs. Meant for a node that starts no more of them.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let notified = self.idle.notified();
+            if self.in_flight.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    pub(crate) fn call_started(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn call_ended(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_draining() {
+            self.idle.notify_waiters();
+        }
+    }
+}

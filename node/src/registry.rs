@@ -1,0 +1,263 @@
+//! What can be called and rendered: found at link time, checked at start, fixed afterwards.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::AtomicUsize,
+    time::Duration,
+};
+
+use callboard_protocol::{
+    KeyRing,
+    action_id::{ActionId, InfoByte},
+    de::DeError,
+    reference::ActionReference,
+};
+use futures_util::future::LocalBoxFuture;
+
+use crate::{
+    Action,
+    call::CallArguments,
+    context::{ActionContext, GuardContext, PageContext, Principal, Refusal},
+    output::{Ran, Rendered},
+};
+
+/// Every `#[action]` that is linked into this binary.
+#[linkme::distributed_slice]
+#[allow(unsafe_code)] // linkme's section attribute
+pub static ACTIONS: [&'static ActionEntry];
+
+/// Every `#[page]` that is linked into this binary.
+#[linkme::distributed_slice]
+#[allow(unsafe_code)] // linkme's section attribute
+pub static PAGES: [&'static PageEntry];
+
+/// What `#[action]` knows of a function.
+pub struct ActionEntry {
+    /// Its identity: `crate::module::function`, or the `name` it was given.
+    pub name: &'static str,
+    /// `crate::module::function`.
+    pub location: &'static str,
+    /// Source file, as the compiler saw it.
+    pub file: &'static str,
+    /// Line of the attribute.
+    pub line: u32,
+    /// Package that holds it.
+    pub krate: &'static str,
+    /// Which arguments clients send.
+    pub info: u8,
+    /// Who may call it; `None` means everybody.
+    pub guard: Option<Guard>,
+    /// Which calls wait for each other.
+    pub class: Class,
+    /// Its parameters, without the context.
+    pub arguments: &'static [ArgumentEntry],
+    /// How long the client waits for it; `None` means the node's setting.
+    pub timeout: Option<Duration>,
+    /// The largest body it takes, in bytes; `None` means the node's setting.
+    pub body_bytes_max: Option<usize>,
+    /// Whether running it twice is the same as once.
+    pub idempotent: bool,
+    /// Tags that are stale after every run of it.
+    pub revalidates: &'static [&'static str],
+    /// Decodes the arguments and runs it.
+    pub run: fn(ActionContext, CallArguments) -> LocalBoxFuture<'static, Ran>,
+}
+
+/// Turns a request into a principal, or refuses it.
+pub struct Guard {
+    /// The path written in the attribute.
+    pub name: &'static str,
+    /// The function.
+    pub check: for<'a> fn(&'a GuardContext) -> LocalBoxFuture<'a, Result<Principal, Refusal>>,
+}
+
+/// Which calls of an action wait for each other.
+pub enum Class {
+    /// None.
+    Plain,
+    /// Those with the same key, in order of arrival.
+    Keyed(fn(&CallArguments) -> Result<String, DeError>),
+    /// All, in order of arrival.
+    Serial,
+}
+
+impl Class {
+    /// The name in the manifest.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Keyed(_) => "keyed",
+            Self::Serial => "serial",
+        }
+    }
+}
+
+/// One parameter of an action.
+pub struct ArgumentEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// Its Rust type, as written.
+    pub type_name: &'static str,
+    /// Whether it is captured at render time and sealed.
+    pub bound: bool,
+}
+
+/// What `#[page]` knows of a function.
+pub struct PageEntry {
+    /// Route, such as `/posts/{id}`.
+    pub pattern: &'static str,
+    /// `crate::module::function`.
+    pub location: &'static str,
+    /// Source file, as the compiler saw it.
+    pub file: &'static str,
+    /// Line of the attribute.
+    pub line: u32,
+    /// Tags that every render carries.
+    pub tags: &'static [&'static str],
+    /// How long a render may be served; `None` means until it is revalidated.
+    pub ttl: Option<Duration>,
+    /// Whether renders are kept at all.
+    pub cached: bool,
+    /// Renders it.
+    pub render: for<'a> fn(&'a PageContext) -> LocalBoxFuture<'a, Rendered>,
+}
+
+/// An action of this application, with the names that clients know it by.
+pub(crate) struct RegisteredAction {
+    pub(crate) entry: &'static ActionEntry,
+    pub(crate) id: ActionId,
+    pub(crate) reference: ActionReference,
+    /// Calls that run now.
+    pub(crate) running: AtomicUsize,
+}
+
+/// Everything that can be called or rendered.
+pub(crate) struct Registry {
+    /// By id. Leaked: there is one registry a process, and calls refer to their action from any thread.
+    actions: HashMap<ActionId, &'static RegisteredAction>,
+    by_name: BTreeMap<&'static str, &'static RegisteredAction>,
+    pages: matchit::Router<&'static PageEntry>,
+    page_count: usize,
+}
+
+/// Why the application cannot start.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RegistryError {
+    #[error("two actions are named {name:?}: {first} and {second}; give one of them another `name`")]
+    SameName { name: &'static str, first: String, second: String },
+    #[error("two pages are at {pattern:?}, or one hides the other: {first} and {second}")]
+    SamePage { pattern: &'static str, first: String, second: String },
+    #[error("{location}: {pattern:?} is not a route: {reason}")]
+    Route { pattern: &'static str, location: String, reason: String },
+}
+
+impl Registry {
+    /// Checks what was linked in and names it with these keys.
+    ///
+    /// # Errors
+    ///
+    /// Two things of one name, with both places; a route that is none.
+    pub(crate) fn new(
+        actions: impl IntoIterator<Item = &'static ActionEntry>,
+        pages: impl IntoIterator<Item = &'static PageEntry>,
+        salt: &[u8],
+        keys: &KeyRing,
+    ) -> Result<Self, RegistryError> {
+        let mut registry = Self {
+            actions: HashMap::new(),
+            by_name: BTreeMap::new(),
+            pages: matchit::Router::new(),
+            page_count: 0,
+        };
+        for entry in actions {
+            registry.add_action(entry, salt, keys)?;
+        }
+        let mut pages: Vec<_> = pages.into_iter().collect();
+        // Link order is unspecified; messages are not.
+        pages.sort_by_key(|entry| (entry.pattern, entry.location));
+        for entry in &pages {
+            registry.add_page(entry, &pages)?;
+        }
+        Ok(registry)
+    }
+
+    fn add_action(
+        &mut self,
+        entry: &'static ActionEntry,
+        salt: &[u8],
+        keys: &KeyRing,
+    ) -> Result<(), RegistryError> {
+        if let Some(other) = self.by_name.get(entry.name) {
+            let mut places = [place(other.entry.file, other.entry.line), place(entry.file, entry.line)];
+            places.sort();
+            let [first, second] = places;
+            return Err(RegistryError::SameName { name: entry.name, first, second });
+        }
+        let info = InfoByte::from_byte(entry.info).expect("the attribute sets the lower seven bits");
+        let id = ActionId::derive(salt, entry.name, info);
+        let reference = ActionReference::sign(keys, id);
+        let registered: &'static _ =
+            Box::leak(Box::new(RegisteredAction { entry, id, reference, running: AtomicUsize::new(0) }));
+        self.actions.insert(id, registered);
+        self.by_name.insert(entry.name, registered);
+        Ok(())
+    }
+
+    fn add_page(
+        &mut self,
+        entry: &'static PageEntry,
+        all: &[&'static PageEntry],
+    ) -> Result<(), RegistryError> {
+        let location = place(entry.file, entry.line);
+        self.page_count += 1;
+        match self.pages.insert(entry.pattern, entry) {
+            Ok(()) => Ok(()),
+            Err(matchit::InsertError::Conflict { with }) => {
+                let other = all.iter().find(|other| other.pattern == with && !std::ptr::eq(**other, entry));
+                let first = other.map_or(with, |other| place(other.file, other.line));
+                Err(RegistryError::SamePage { pattern: entry.pattern, first, second: location })
+            }
+            Err(error) => {
+                Err(RegistryError::Route { pattern: entry.pattern, location, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// The action with this id.
+    pub(crate) fn action(&self, id: &ActionId) -> Option<&'static RegisteredAction> {
+        self.actions.get(id).copied()
+    }
+
+    /// The action that a page or a test names.
+    pub(crate) fn of(&self, action: &impl Action) -> Option<&'static RegisteredAction> {
+        self.by_name.get(action.entry().name).copied()
+    }
+
+    /// Every action, by name.
+    pub(crate) fn actions(&self) -> impl ExactSizeIterator<Item = &'static RegisteredAction> + '_ {
+        self.by_name.values().copied()
+    }
+
+    /// How many pages there are.
+    pub(crate) fn page_count(&self) -> usize {
+        self.page_count
+    }
+
+    /// The page at this path, with its parameters.
+    pub(crate) fn page(&self, path: &str) -> Option<(&'static PageEntry, Vec<(String, String)>)> {
+        let found = self.pages.at(path).ok()?;
+        let parameters =
+            found.params.iter().map(|(name, text)| (name.to_owned(), percent_decoded(text))).collect();
+        Some((found.value, parameters))
+    }
+}
+
+fn place(file: &str, line: u32) -> String {
+    format!("{file}:{line}")
+}
+
+/// A path segment as a person means it; one that is not UTF-8 after decoding stays as it was sent.
+fn percent_decoded(text: &str) -> String {
+    crate::cookies::decode(text)
+}

@@ -1,0 +1,167 @@
+//! Every setting of a node: one table of name, default, unit and reason, read from flags, environment and a file.
+
+mod sources;
+mod value;
+
+use std::{path::PathBuf, time::Duration};
+
+pub use sources::{SettingError, Sources};
+pub(crate) use value::SettingValue;
+
+/// What the documentation and `--help` say of a setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name in a file; `--body-bytes-max` as a flag and `CALLBOARD_BODY_BYTES_MAX` in the environment.
+    pub name: &'static str,
+    /// The default as a person would write it; empty where there is none.
+    pub default: &'static str,
+    /// Unit or form of the value.
+    pub unit: &'static str,
+    /// What it does, what happens beyond it, and why the default is what it is.
+    pub doc: &'static str,
+    /// Whether its value is never shown.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// The flag, without dashes in front.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The environment variable.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("CALLBOARD_{}", self.name.to_uppercase())
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $unit:literal $(, $secret:ident)?;)*) => {
+        /// The settings of a node, all of them checked.
+        #[derive(Clone)]
+        pub struct Settings { $($(#[doc = $doc])+ pub $name: $type,)* }
+
+        impl Settings {
+            /// Every setting, in the order of the documentation.
+            pub const TABLE: &'static [Setting] = &[$(Setting {
+                name: stringify!($name),
+                default: $default,
+                unit: $unit,
+                doc: concat!($($doc, "\n"),+),
+                secret: settings!(@secret $($secret)?),
+            }),*];
+
+            /// The settings that these texts give; a name without a text takes its default.
+            ///
+            /// # Errors
+            ///
+            /// The name of a setting and why its text is not a value of it.
+            fn from_texts(text: impl Fn(&str) -> Option<String>) -> Result<Self, (&'static str, String)> {
+                Ok(Self { $($name: {
+                    let text = text(stringify!($name)).unwrap_or_else(|| $default.to_owned());
+                    SettingValue::parse(&text).map_err(|reason| (stringify!($name), reason))?
+                },)* })
+            }
+        }
+    };
+    (@secret) => { false };
+    (@secret secret) => { true };
+}
+
+settings! {
+    /// Where calls and pages are served. Port 0 takes a free one; the first line printed names it.
+    listen: String = "127.0.0.1:3000", "HOST:PORT";
+    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`. Keep it away from the public.
+    admin: String = "127.0.0.1:3001", "HOST:PORT";
+    /// Folder for what one node keeps between runs: its keys, and whatever the application stores there.
+    /// Default: `$XDG_STATE_HOME/<application>`, else `~/.local/state/<application>`.
+    state_dir: Option<PathBuf> = "", "PATH";
+    /// Key ring: comma-separated `id:base64`, id 0 to 255, 32 bytes each; the first signs, all verify. `keys new`
+    /// prints one. Without it every build makes its own key, and pages of an earlier build are answered 409.
+    keys: Option<String> = "", "ID:BASE64,…", secret;
+    /// How long references of an earlier build are recognised as such (409, "reload") instead of as forged (400),
+    /// where no key ring is configured. A day covers a tab left open overnight.
+    skew_window: Duration = "24h", "duration";
+    /// HTTP worker threads; 0 takes one per core.
+    workers: usize = "0", "threads";
+    /// Connections per HTTP worker thread; more wait in the kernel's queue. The default is actix-web's.
+    connections_max: usize = "25000", "connections";
+    /// Largest body of a call, framing included; a larger one is answered 413. The default is what Next.js applies
+    /// where `serverActions.bodySizeLimit` is unset. An action's own `body_bytes_max` goes before it.
+    body_bytes_max: usize = "1048576", "bytes";
+    /// How long a body may take to arrive; a slower one is answered 400 and its connection closed.
+    /// 30 s carries 1 MiB over a bad telephone line (280 kbit/s).
+    body_timeout: Duration = "30s", "duration";
+    /// How long a connection may take to send its request headers. The default is actix-web's.
+    headers_timeout: Duration = "5s", "duration";
+    /// How long an idle connection is kept. The default is above that of common load balancers (60 s), so that
+    /// they, and not the node, close it.
+    keep_alive: Duration = "75s", "duration";
+    /// How long a client waits for an action; one that still runs then goes on, and its client is answered 504
+    /// `unknown`. An action's own `timeout` goes before it.
+    call_timeout: Duration = "30s", "duration";
+    /// Calls of one action that run at the same time on this node; more are answered 503.
+    calls_max: usize = "10000", "calls";
+    /// Calls that wait behind another one of the same key; more are answered 503.
+    key_queue_max: usize = "64", "calls";
+    /// Calls that are handed to a worker and not yet looked at; more are answered 503. It fills only when an
+    /// action blocks its thread.
+    inbox_calls_max: usize = "4096", "calls";
+    /// Deepest nesting of arguments. The reference decoder has no stated limit and overflows near 4,600; data
+    /// made by people stays below 50.
+    decode_depth_max: usize = "512", "levels";
+    /// Objects in the arguments of one call; more are answered 400. A body of 1 MiB of ordinary data has a tenth.
+    decode_nodes_max: usize = "262144", "objects";
+    /// Parts of a multipart body, or fields of a form; more are answered 400. About what fits into 1 MiB as the
+    /// smallest parts that a browser writes.
+    decode_parts_max: usize = "16384", "parts";
+    /// Hosts besides the node's own whose pages may call actions, such as `app.example.com` or `*.example.com`.
+    allowed_origins: Vec<String> = "", "HOST[:PORT],…";
+    /// Whether `x-forwarded-host` names the public host. Only behind a proxy that sets it itself.
+    trust_forwarded_host: bool = "false", "true or false";
+    /// Whether a call with cookies but without `Origin` and `Sec-Fetch-Site` is let in. Browsers send them; a
+    /// program that calls with cookies may not.
+    allow_missing_origin: bool = "false", "true or false";
+    /// Memory for rendered pages. Beyond it the least useful are dropped.
+    render_cache_bytes_max: usize = "67108864", "bytes";
+    /// Pages that render at the same time on one worker thread; more wait.
+    renders_max: usize = "256", "renders";
+    /// How long to wait for a revalidation to be published before the call is answered 504 `unknown`.
+    publish_timeout: Duration = "5s", "duration";
+    /// How long calls may go on after SIGTERM before the node stops without them.
+    drain_timeout: Duration = "30s", "duration";
+    /// What is logged, as `tracing` filters: `info`, `callboard=debug,warn`.
+    log: String = "info,actix_server=warn", "filter";
+    /// `pretty` for people, `json` for programs.
+    log_format: value::LogFormat = "pretty", "pretty or json";
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+pub use value::LogFormat;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value() {
+        let settings = Settings::from_texts(|_| None).expect("defaults parse");
+        assert_eq!(settings.body_bytes_max, 1024 * 1024);
+        assert_eq!(settings.call_timeout, Duration::from_secs(30));
+        assert!(settings.keys.is_none() && settings.allowed_origins.is_empty());
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let settings =
+            Settings::from_texts(|name| (name == "keys").then(|| "1:c2VjcmV0".into())).expect("parses");
+        assert!(!format!("{settings:?}").contains("c2VjcmV0"));
+    }
+}

@@ -1,0 +1,46 @@
+use quote::quote;
+
+use super::*;
+
+fn errors(attribute: TokenStream, item: TokenStream) -> Vec<String> {
+    let mut errors = Errors::default();
+    let function = Function::parse(item, &KIND, &mut errors);
+    let (pattern, _) = parse(attribute, &mut errors);
+    check(&function.expect("it is a function"), pattern.as_ref(), &mut errors);
+    errors.texts()
+}
+
+fn home(parameters: &TokenStream) -> TokenStream {
+    quote!(async fn home(cx: &PageContext, #parameters) -> Result<Html, PageError> {})
+}
+
+#[test]
+fn a_parameter_of_the_path_may_go_unused_but_not_the_other_way_round() {
+    assert_eq!(errors(quote!("/{user}/{id}"), home(&quote!(id: u64))), [""; 0]);
+    let told = errors(quote!("/{user}"), home(&quote!(id: u64)));
+    assert!(told[0].contains("the path \"/{user}\" has no `{id}`"), "{told:?}");
+}
+
+#[test]
+fn a_page_without_path_is_asked_for_one() {
+    for attribute in [quote!(), quote!(uncached), quote!(tags = ["a"])] {
+        let told = errors(attribute, home(&quote!()));
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("at which path is this page?"), "{told:?}");
+    }
+}
+
+#[test]
+fn words_come_after_the_path() {
+    let mut errors = Errors::default();
+    let (pattern, settings) = parse(quote!("/", tags = ["a", "b"], ttl = "10m"), &mut errors);
+    assert_eq!(errors.texts(), [""; 0]);
+    assert_eq!(pattern.map(|pattern| pattern.value()).as_deref(), Some("/"));
+    assert_eq!(settings.tags.len(), 2);
+    assert_eq!(settings.ttl, Some(Duration::from_mins(10)));
+}
+
+#[test]
+fn a_parameter_named_by_a_word_of_rust_is_found() {
+    assert_eq!(errors(quote!("/{type}"), home(&quote!(r#type: String))), [""; 0]);
+}

@@ -1,0 +1,8 @@
+use callboard::action;
+
+#[action(public)]
+struct Sign {
+    name: String,
+}
+
+fn main() {}
