@@ -153,11 +153,13 @@ describe("what an action asks for", () => {
 describe("calls that may not overlap", () => {
   test("of one key run one after the other, those of another beside them", async () => {
     const calls = ["left", "left", "left", "right", "right", "right"].map((key) => actions.keyed_counter(key, 20));
-    assert.deepEqual(await Promise.all(calls), [1, 2, 3, 1, 2, 3]);
+    const counts = await Promise.all(calls);
+    assert.deepEqual([counts.slice(0, 3).sort(), counts.slice(3).sort()], [[1, 2, 3], [1, 2, 3]]);
   });
 
   test("of a serial action run one after the other", async () => {
-    assert.deepEqual(await Promise.all([1, 2, 3].map(() => actions.serial_counter(20))), [1, 2, 3]);
+    const counts = await Promise.all([1, 2, 3].map(() => actions.serial_counter(20)));
+    assert.deepEqual(counts.sort(), [1, 2, 3]);
   });
 });
 
