@@ -160,7 +160,7 @@ fn bound_fields(reference: &str, mut builder: Builder, bound: Vec<Slot>) -> Resu
         (JsString::from("bound"), Slot::Node(promise)),
     ]));
     let mut fields = vec![field("$ACTION_REF_1", "")];
-    match reply::encode(&builder.finish(Slot::Node(metadata))) {
+    match reply::encode(&builder.finish(Slot::Node(metadata)))? {
         Encoded::Text(text) => fields.push(field("$ACTION_1:0", &text)),
         Encoded::Form(parts) => {
             for part in &parts {

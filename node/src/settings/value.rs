@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 /// A type that a setting can have.
-pub trait SettingValue: Sized {
+pub(crate) trait SettingValue: Sized {
     /// Parses what a person wrote.
     ///
     /// # Errors

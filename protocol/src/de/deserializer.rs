@@ -71,7 +71,11 @@ impl<'de> At<'de> {
     }
 
     /// A whole number within a type's range, from a number or a big integer.
-    fn integer<T: TryFrom<i128>>(self, min: impl std::fmt::Display, max: impl std::fmt::Display) -> Result<T, DeError> {
+    fn integer<T: TryFrom<i128>>(
+        self,
+        min: impl std::fmt::Display,
+        max: impl std::fmt::Display,
+    ) -> Result<T, DeError> {
         let range = || format!("a whole number from {min} to {max}");
         let (number, shown) = match self.slot {
             // Above 2^53 a number that is whole need not be the one that was meant; its range still counts.
@@ -139,7 +143,9 @@ impl<'de> Deserializer<'de> for At<'de> {
         };
         let _level = Level::enter()?;
         match at.value.graph().node(*id) {
-            Node::Array(items) | Node::Set(items) | Node::Iterator(items) => visitor.visit_seq(Items::new(at, items)),
+            Node::Array(items) | Node::Set(items) | Node::Iterator(items) => {
+                visitor.visit_seq(Items::new(at, items))
+            }
             Node::Object(members) => visitor.visit_map(Members::new(at, members)),
             Node::Map(pairs) => visitor.visit_map(Pairs::new(at, pairs)),
             Node::Bytes(array) => visitor.visit_borrowed_bytes(&array.bytes),
@@ -209,11 +215,19 @@ impl<'de> Deserializer<'de> for At<'de> {
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
         match name {
             handover::VALUE => {
                 visit()?;

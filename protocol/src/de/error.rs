@@ -59,7 +59,8 @@ pub(super) fn echo(text: &str) -> String {
     if text.len() <= ECHO_BYTES_MAX {
         return text.to_owned();
     }
-    let end = (0..=ECHO_BYTES_MAX - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let end =
+        (0..=ECHO_BYTES_MAX - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}…", &text[..end])
 }
 

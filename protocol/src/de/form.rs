@@ -8,10 +8,7 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer,
-    de::{
-        DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor,
-        value::BorrowedStrDeserializer,
-    },
+    de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer},
     forward_to_deserialize_any,
 };
 
@@ -127,7 +124,11 @@ impl<'de> Deserializer<'de> for Fields<'de> {
         visitor.visit_map(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -236,7 +237,11 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
         visitor.visit_enum(BorrowedStrDeserializer::new(self.text("a choice")?))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
         match name {
             handover::VALUE => self.first().deserialize_newtype_struct(name, visitor),
             handover::SET => visitor.visit_newtype_struct(self),

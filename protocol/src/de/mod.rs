@@ -14,10 +14,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use serde::{
-    Serialize, Serializer,
-    de::DeserializeOwned,
-};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
     Value,
@@ -59,7 +56,8 @@ pub fn from_rest<T: DeserializeOwned>(first: usize, arguments: &Value) -> Result
         Some(Node::Array(items)) => items.get(first..).unwrap_or_default(),
         _ => &[],
     };
-    let rest = items.iter().enumerate().map(|(index, slot)| from_argument(first + index, &arguments.at(slot)));
+    let rest =
+        items.iter().enumerate().map(|(index, slot)| from_argument(first + index, &arguments.at(slot)));
     rest.collect::<Result<_, _>>().map(Rest)
 }
 

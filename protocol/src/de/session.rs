@@ -66,7 +66,9 @@ pub(super) fn visit() -> Result<(), DeError> {
     let visits = VISITS.get() + 1;
     VISITS.set(visits);
     if visits > VISITS_MAX {
-        return Err(DeError::problem(format!("more than {VISITS_MAX} values, shared ones counted each time")));
+        return Err(DeError::problem(format!(
+            "more than {VISITS_MAX} values, shared ones counted each time"
+        )));
     }
     Ok(())
 }

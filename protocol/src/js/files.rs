@@ -152,7 +152,8 @@ impl<'de> Deserialize<'de> for FormData {
             let Some(Node::FormData(entries)) = value.node() else {
                 return Err(format!("expected form data, found {}", value.kind()));
             };
-            let entries = entries.iter().map(|(name, slot)| (name.to_text_lossy().into_owned(), entry(&value, slot)));
+            let entries =
+                entries.iter().map(|(name, slot)| (name.to_text_lossy().into_owned(), entry(&value, slot)));
             Ok(Self { entries: entries.collect() })
         })
     }

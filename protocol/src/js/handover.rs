@@ -48,7 +48,11 @@ pub(crate) fn send<S: Serializer>(
 }
 
 /// Deserialises a value past serde; formats that do not know it end in an error.
-pub(crate) fn receive<'de, D, T, E, F>(deserializer: D, expected: &'static str, read: F) -> Result<T, D::Error>
+pub(crate) fn receive<'de, D, T, E, F>(
+    deserializer: D,
+    expected: &'static str,
+    read: F,
+) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     E: fmt::Display,

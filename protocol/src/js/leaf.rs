@@ -244,7 +244,8 @@ impl TryFrom<Date> for SystemTime {
     fn try_from(date: Date) -> Result<Self, InvalidDate> {
         let millis = date.millis().ok_or(InvalidDate)?;
         let distance = Duration::from_millis(millis.abs() as u64);
-        let time = if millis < 0.0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+        let time =
+            if millis < 0.0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
         time.ok_or(InvalidDate)
     }
 }

@@ -58,7 +58,9 @@ impl Serialize for Tree<'_> {
             Slot::Undefined | Slot::Null => return serializer.serialize_unit(),
             Slot::Bool(value) => return serializer.serialize_bool(*value),
             Slot::Number(number) => return number_as_json(*number, serializer),
-            Slot::String(text) | Slot::Symbol(text) => return serializer.serialize_str(&text.to_text_lossy()),
+            Slot::String(text) | Slot::Symbol(text) => {
+                return serializer.serialize_str(&text.to_text_lossy());
+            }
             Slot::BigInt(number) => return serializer.serialize_str(number.as_str()),
             Slot::Date(date) => return date.to_iso().serialize(serializer),
             Slot::Node(id) => *id,
@@ -66,9 +68,8 @@ impl Serialize for Tree<'_> {
         match self.value.graph().node(id) {
             Node::Array(items) | Node::Set(items) | Node::Iterator(items) => self.list(serializer, items),
             Node::Object(members) => self.members(serializer, members),
-            Node::FormData(entries) => {
-                serializer.collect_seq(entries.iter().map(|(name, slot)| (name.to_text_lossy(), self.at(slot))))
-            }
+            Node::FormData(entries) => serializer
+                .collect_seq(entries.iter().map(|(name, slot)| (name.to_text_lossy(), self.at(slot)))),
             Node::Map(pairs) => {
                 serializer.collect_seq(pairs.iter().map(|(key, value)| (self.at(key), self.at(value))))
             }
