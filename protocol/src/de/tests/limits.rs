@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{Arguments, DEPTH_MAX, Limits, Problem},
+    super::{Arguments, DEPTH_MAX, Form, Limits, Problem},
     *,
 };
-use crate::js::{BigInt, Set};
+use crate::js::{BigInt, Date, Set};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -22,6 +22,26 @@ struct Chain {
 enum Tree {
     List(Vec<Tree>),
     Leaf(f64),
+}
+
+/// More than a level of hand-written data holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wide {
+    texts: [String; 4],
+    numbers: (f64, f64, u8, i128),
+    dates: (Option<Date>, Option<Date>),
+    values: Vec<Value>,
+    named: HashMap<String, Option<Choice>>,
+    next: Option<Choice>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only whether it can be read is looked at")]
+enum Choice {
+    Next(Box<Wide>),
+    Other { left: String, right: String },
 }
 
 /// Objects in each other.
@@ -64,7 +84,7 @@ fn nesting_is_read_up_to_the_limit() {
         Problem::TooDeep { depth_max: DEPTH_MAX }
     );
     // What nobody reads may be of any depth, and so may what is taken whole.
-    assert!(read::<HashMap<String, serde::de::IgnoredAny>>(&chain(100_000)).is_ok());
+    assert!(read::<serde::de::IgnoredAny>(&chain(100_000)).is_ok());
     assert!(read::<HashMap<String, Value>>(&chain(100_000)).is_ok());
 }
 
@@ -73,6 +93,7 @@ fn the_depth_fits_into_the_stack_of_a_small_thread() {
     // Worker threads have 2 MiB.
     let read = || {
         assert!(read::<Chain>(&chain(DEPTH_MAX)).is_ok());
+        assert!(read::<Wide>(&chain(DEPTH_MAX - 1)).is_ok());
         assert!(read::<Tree>(&doubling(DEPTH_MAX, 1, Slot::Number(0.0))).is_ok());
         assert!(serde_json::to_string(&chain(DEPTH_MAX)).is_ok());
     };
@@ -104,10 +125,10 @@ fn shared_texts_and_bytes_are_charged_by_length() {
     let long = "x".repeat(1 << 20);
     assert_eq!(problem::<Vec<String>>(&doubling(1, 100, text(&long))), EXPANDED);
     let keyed = built(|builder| {
-        let object = builder.add(Node::Object(vec![(long.as_str().into(), Slot::Null)]));
+        let object = builder.add(Node::Object(vec![(long.as_str().into(), Slot::Bool(true))]));
         Slot::Node(builder.add(Node::Array(vec![Slot::Node(object); 100])))
     });
-    assert_eq!(problem::<Vec<HashMap<String, ()>>>(&keyed), EXPANDED);
+    assert_eq!(problem::<Vec<HashMap<String, bool>>>(&keyed), EXPANDED);
     let binary = built(|builder| {
         let array = TypedArray { kind: ArrayKind::Uint8, bytes: vec![0; 1 << 20].into() };
         let array = Slot::Node(builder.add(Node::Bytes(array)));
@@ -147,10 +168,10 @@ fn all_arguments_share_one_budget() {
 #[test]
 fn forms_are_charged_too() {
     let value = built(|builder| {
-        let form = builder.add(Node::FormData(vec![("a".into(), Slot::Null); 2000]));
+        let form = builder.add(Node::FormData(vec![("a".into(), text("1")); 2000]));
         Slot::Node(builder.add(Node::Array(vec![Slot::Node(form); 2000])))
     });
-    assert_eq!(problem::<Vec<super::super::Form<HashMap<String, serde::de::IgnoredAny>>>>(&value), EXPANDED);
+    assert_eq!(problem::<Vec<Form<HashMap<String, Value>>>>(&value), EXPANDED);
 }
 
 #[test]

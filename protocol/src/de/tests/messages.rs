@@ -164,7 +164,7 @@ fn a_types_own_words_are_kept() {
         type Error = &'static str;
 
         fn try_from(number: u8) -> Result<Self, &'static str> {
-            if number % 2 == 0 { Ok(Self) } else { Err("odd numbers are not sold") }
+            if number.is_multiple_of(2) { Ok(Self) } else { Err("odd numbers are not sold") }
         }
     }
 

@@ -29,7 +29,7 @@ struct Everything {
     map: Map<Maybe<u8>, Date>,
     set: Set<String>,
     named: BTreeMap<String, i64>,
-    numbered: BTreeMap<u16, ()>,
+    numbered: BTreeMap<u16, bool>,
     variants: Vec<Variant>,
     tuple: (u8, Option<Box<Everything>>),
 }
@@ -71,7 +71,7 @@ fn everything() -> impl Strategy<Value = Everything> {
         prop::collection::vec((maybe(any::<u8>()), date()), 0..4),
         prop::collection::btree_set(any::<String>(), 0..4),
         prop::collection::btree_map(any::<String>(), any::<i64>(), 0..4),
-        prop::collection::btree_map(any::<u16>(), any::<()>(), 0..4),
+        prop::collection::btree_map(any::<u16>(), any::<bool>(), 0..4),
         prop::collection::vec(variant(), 0..4),
     );
     (scalars, kinds, collections).prop_map(|(scalars, kinds, collections)| Everything {
