@@ -57,5 +57,5 @@ fn known(app: &App, settings: &Settings) -> anyhow::Result<(Registry, BuildId, K
     let state_dir = serve::state_dir(app.name, settings)?;
     let keys = Keys::load(app.name, settings, &state_dir, build)?;
     let (allowed, _) = app.actions();
-    Ok((Registry::new(allowed, app.pages(), &keys.salt, &keys.ring)?, build, keys.ring))
+    Ok((Registry::new(allowed, super::pages(), &keys.salt, &keys.ring)?, build, keys.ring))
 }
