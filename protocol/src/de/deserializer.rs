@@ -232,7 +232,7 @@ impl<'de> Deserializer<'de> for At<'de> {
             handover::VALUE => {
                 visit()?;
                 handover::put(self.value.at(self.slot));
-                visitor.visit_unit()
+                visitor.visit_unit().map_err(|flat| handover::take_error().unwrap_or(flat))
             }
             handover::MAP => {
                 let at = self.settled()?;

@@ -71,6 +71,18 @@ pub(super) fn quoted(text: &str) -> String {
 
 impl std::error::Error for DeError {}
 
+impl From<String> for DeError {
+    fn from(problem: String) -> Self {
+        Self::problem(problem)
+    }
+}
+
+impl From<std::convert::Infallible> for DeError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl fmt::Display for DeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(index) = self.0.argument {

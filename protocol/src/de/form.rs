@@ -244,7 +244,6 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
     ) -> Result<V::Value, DeError> {
         match name {
             handover::VALUE => self.first().deserialize_newtype_struct(name, visitor),
-            handover::SET => visitor.visit_newtype_struct(self),
             handover::MAP => Err(self.first().mismatch("a map")),
             _ => visitor.visit_newtype_struct(self),
         }

@@ -11,7 +11,7 @@ use serde::{
     de::{Error as _, Visitor},
 };
 
-use crate::Value;
+use crate::{Value, de::DeError};
 
 /// Name of a newtype struct whose content is handed over: the (de)serializer puts or takes a [`Value`].
 pub(crate) const VALUE: &str = "$callboard::Value";
@@ -22,6 +22,7 @@ pub(crate) const SET: &str = "$callboard::Set";
 
 thread_local! {
     static HANDED: Cell<Option<Value>> = const { Cell::new(None) };
+    static FAILED: Cell<Option<DeError>> = const { Cell::new(None) };
 }
 
 /// Leaves a value for the other side of the serde call that is made next.
@@ -32,6 +33,18 @@ pub(crate) fn put(value: Value) {
 /// Takes what the other side left.
 pub(crate) fn take() -> Option<Value> {
     HANDED.take()
+}
+
+/// Leaves an error with its path, which serde's own errors would flatten into a text.
+fn fail<X: serde::de::Error>(error: DeError) -> X {
+    let flat = X::custom(&error);
+    FAILED.set(Some(error));
+    flat
+}
+
+/// Takes the error that the other side left.
+pub(crate) fn take_error() -> Option<DeError> {
+    FAILED.take()
 }
 
 /// Serialises a value past serde; formats that do not know it see `fallback`.
@@ -55,7 +68,7 @@ pub(crate) fn receive<'de, D, T, E, F>(
 ) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    E: fmt::Display,
+    E: Into<DeError>,
     F: FnOnce(&Value) -> Result<T, E>,
 {
     receive_or(deserializer, expected, read, NoFallback)
@@ -70,7 +83,7 @@ pub(crate) fn receive_or<'de, D, T, E, F, B>(
 ) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    E: fmt::Display,
+    E: Into<DeError>,
     F: FnOnce(&Value) -> Result<T, E>,
     B: Fallback<T>,
 {
@@ -97,7 +110,7 @@ struct Receiver<F, B, T, E> {
     value: PhantomData<fn() -> (T, E)>,
 }
 
-impl<'de, T, E: fmt::Display, F: FnOnce(&Value) -> Result<T, E>, B: Fallback<T>> Visitor<'de>
+impl<'de, T, E: Into<DeError>, F: FnOnce(&Value) -> Result<T, E>, B: Fallback<T>> Visitor<'de>
     for Receiver<F, B, T, E>
 {
     type Value = T;
@@ -108,7 +121,7 @@ impl<'de, T, E: fmt::Display, F: FnOnce(&Value) -> Result<T, E>, B: Fallback<T>>
 
     fn visit_unit<X: serde::de::Error>(self) -> Result<T, X> {
         let value = take().ok_or_else(|| X::custom(format_args!("expected {}", self.expected)))?;
-        (self.read)(&value).map_err(X::custom)
+        (self.read)(&value).map_err(|error| fail(error.into()))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
