@@ -166,6 +166,7 @@ fn thrown(error: &impl ActionError) -> Thrown {
 
 /// The outcome of a call whose arguments are not of the action's types.
 #[must_use]
+#[allow(clippy::needless_pass_by_value)] // generated code has no further use for it
 pub fn mismatch(cx: ActionContext, error: DeError) -> Outcome {
     Outcome { settled: Settled::Mismatch(error.to_string()), effects: cx.into_effects() }
 }

@@ -1,6 +1,6 @@
 // The guestbook as its visitors use it: in a browser, with JavaScript and without.
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 
 import { launch, open } from "../support/browser.mjs";
 import { binary, start } from "../support/program.mjs";
@@ -27,6 +27,7 @@ for (const javaScriptEnabled of [true, false]) {
       await context?.close();
       ({ page, context, complaints } = await open(browser, guestbook.url, { javaScriptEnabled }));
     });
+    afterEach(() => assert.deepEqual(complaints, []));
     after(() => context?.close());
 
     const entries = () => page.locator("li[id^=entry-]");
@@ -49,7 +50,6 @@ for (const javaScriptEnabled of [true, false]) {
       await sign("Ann", "I was here <b>& there</b>");
       await page.waitForURL("/");
       await entries().filter({ hasText: "I was here <b>& there</b>" }).waitFor();
-      assert.deepEqual(complaints, []);
     });
 
     test("a reload after writing writes nothing again", async () => {

@@ -54,10 +54,11 @@ fn command() -> Command {
         .arg(number("rounds", "9", "Rounds; each measures every contestant once"))
         .arg(number("seconds", "3", "Seconds that a contestant is driven in a round"))
         .arg(
-            Arg::new("profile")
-                .long("profile")
-                .default_value("release")
-                .help("Cargo profile of the workload; figures of another than release say little"),
+            Arg::new("workload")
+                .long("workload")
+                .value_name("FILE")
+                .value_parser(value_parser!(std::path::PathBuf))
+                .help("This binary of the workload; without it, one is built with the profile release"),
         )
         .arg(
             Arg::new("write")

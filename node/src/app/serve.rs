@@ -64,7 +64,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         );
     }
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
-    let pages = app.pages();
+    let pages = super::pages();
     let private_pages = pages.iter().map(|page| (page.pattern, AtomicBool::new(false))).collect();
     let registry = Registry::new(allowed, pages, &keys.salt, &keys.ring)?;
     let mut state = app.state;

@@ -51,8 +51,12 @@ async fn moved(_cx: &PageContext) -> Result<Html, PageError> {
 
 #[action(public, name = "publish")]
 async fn publish(cx: &ActionContext, tag: Option<String>, path: Option<String>) {
-    tag.into_iter().for_each(|tag| cx.revalidate_tag(tag));
-    path.into_iter().for_each(|path| cx.revalidate_path(path));
+    if let Some(tag) = tag {
+        cx.revalidate_tag(tag);
+    }
+    if let Some(path) = path {
+        cx.revalidate_path(path);
+    }
 }
 
 fn status_and_cache(answer: &Answer) -> (u16, &str) {

@@ -29,7 +29,7 @@ const ECHO_BODY: &str = r#"["hello",{"n":1,"items":[1,2,3]}]"#;
 pub(crate) struct Options {
     rounds: u32,
     seconds: u32,
-    profile: String,
+    workload: Option<PathBuf>,
     write: bool,
 }
 
@@ -39,7 +39,7 @@ impl Options {
         Self {
             rounds: number("rounds"),
             seconds: number("seconds"),
-            profile: arguments.get_one::<String>("profile").expect("has a default").clone(),
+            workload: arguments.get_one::<PathBuf>("workload").cloned(),
             write: arguments.get_flag("write"),
         }
     }
@@ -49,7 +49,10 @@ impl Options {
 pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     wrk::version()?;
     let state = tempfile::tempdir()?;
-    let workload = build_workload(&options.profile)?;
+    let workload = match &options.workload {
+        Some(file) => file.clone(),
+        None => build_workload()?,
+    };
     let node = Server::start(
         "node",
         std::process::Command::new(workload)
@@ -92,18 +95,10 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the workload and says where it is.
-fn build_workload(profile: &str) -> anyhow::Result<PathBuf> {
+/// Builds the workload as it is shipped, and says where it is.
+fn build_workload() -> anyhow::Result<PathBuf> {
     let output = std::process::Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--package",
-            "workload",
-            "--profile",
-            profile,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(["build", "--release", "--package", "workload", "--message-format", "json-render-diagnostics"])
         .current_dir(repository::root())
         .stderr(std::process::Stdio::inherit())
         .output()?;

@@ -44,13 +44,13 @@ fn heading(options: &Options) -> anyhow::Result<String> {
     writeln!(
         text,
         "Method: {} rounds of {} s for each contestant in turn, wrk with one thread and 32 connections; default \
-         settings; profile `{}`. Ratios are node over bare, per round.",
-        options.rounds, options.seconds, options.profile
+         settings; profile release with mimalloc on both sides. Ratios are node over bare, per round.",
+        options.rounds, options.seconds
     )?;
-    if options.profile != "release" || cfg!(debug_assertions) {
+    if options.workload.is_some() || cfg!(debug_assertions) {
         writeln!(
             text,
-            "**Not both sides are built with the profile `release`: these figures say nothing.**"
+            "\n**A workload of unknown profile, or an unoptimised bare server: these figures say nothing.**"
         )?;
     }
     Ok(text)
@@ -101,8 +101,8 @@ fn contest_section(
     )?;
     writeln!(text, "\nCPU per call is {}.", held(&cpu, contest.cpu_now, contest.cpu_bar))?;
     if let Some(bar) = contest.throughput_bar {
-        let verdict = if throughput.is_noisy() {
-            "noisy: no verdict"
+        let verdict = if let Some(doubt) = throughput.doubt() {
+            doubt
         } else if throughput.median >= bar {
             "reached"
         } else {
@@ -114,16 +114,16 @@ fn contest_section(
 }
 
 fn spread(ratio: &Ratio) -> String {
-    let noisy = if ratio.is_noisy() { ", noisy" } else { "" };
-    format!("{:.1} %{noisy}", ratio.spread * 100.0)
+    let doubt = ratio.doubt().map_or_else(String::new, |doubt| format!(", {doubt}"));
+    format!("{:.1} %{doubt}", ratio.spread * 100.0)
 }
 
-/// A noisy run passes nothing.
+/// A run in doubt passes nothing.
 fn held(ratio: &Ratio, now: f64, bar: f64) -> String {
-    let verdict = |limit: f64| match (ratio.is_noisy(), ratio.median <= limit) {
-        (true, _) => "noisy: no verdict",
-        (false, true) => "within",
-        (false, false) => "above",
+    let verdict = |limit: f64| match ratio.doubt() {
+        Some(doubt) => doubt,
+        None if ratio.median <= limit => "within",
+        None => "above",
     };
     format!(
         "{:.3} x bare; today's figure {now:.2} x: {}; the product's bar {bar:.2} x: {}",

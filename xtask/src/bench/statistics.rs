@@ -6,10 +6,14 @@ pub(crate) struct Ratio {
     pub(crate) median: f64,
     /// Largest over smallest, less one.
     pub(crate) spread: f64,
+    rounds: usize,
 }
 
 /// Above this, a run says nothing about small differences.
-const NOISY: f64 = 0.10;
+const SPREAD_MAX: f64 = 0.10;
+
+/// Below this, nothing is known of the spread.
+const ROUNDS_MIN: usize = 3;
 
 impl Ratio {
     /// Of the ratios of rounds, at least one.
@@ -18,12 +22,15 @@ impl Ratio {
         rounds.sort_unstable_by(f64::total_cmp);
         let (first, last) =
             (rounds.first().copied().unwrap_or(f64::NAN), rounds.last().copied().unwrap_or(f64::NAN));
-        Self { median: median(&rounds), spread: last / first - 1.0 }
+        Self { median: median(&rounds), spread: last / first - 1.0, rounds: rounds.len() }
     }
 
-    /// Whether the rounds differ by more than a tenth.
-    pub(crate) fn is_noisy(&self) -> bool {
-        self.spread > NOISY
+    /// Why this ratio passes nothing, if so.
+    pub(crate) fn doubt(&self) -> Option<&'static str> {
+        if self.rounds < ROUNDS_MIN {
+            return Some("too few rounds");
+        }
+        (self.spread > SPREAD_MAX).then_some("noisy")
     }
 }
 
@@ -51,11 +58,16 @@ mod tests {
     fn the_median_does_not_follow_an_outlier() {
         let ratio = Ratio::of([1.2, 9.0, 1.1]);
         assert!((ratio.median - 1.2).abs() < 1e-9);
-        assert!(ratio.is_noisy());
+        assert_eq!(ratio.doubt(), Some("noisy"));
     }
 
     #[test]
     fn rounds_that_agree_are_not_noisy() {
-        assert!(!Ratio::of([1.20, 1.22, 1.25]).is_noisy());
+        assert_eq!(Ratio::of([1.20, 1.22, 1.25]).doubt(), None);
+    }
+
+    #[test]
+    fn one_round_says_nothing_about_its_own_noise() {
+        assert_eq!(Ratio::of([1.2]).doubt(), Some("too few rounds"));
     }
 }
