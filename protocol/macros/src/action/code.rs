@@ -123,8 +123,13 @@ impl Action {
         let name = &function.item.sig.ident;
         let values = expand::values(function.parameters.len());
         let decode = decode(&function.parameters, &values);
-        let settle = if self.settings.errors_are_values { "settle_as_value" } else { "settle" };
-        let settle = Ident::new(settle, expand::output_span(&function.item));
+        let span = expand::output_span(&function.item);
+        let call = quote_spanned!(span=> #name::call(&cx, #(#values),*).await);
+        let (output, settle) = if self.settings.errors_are_values {
+            (quote!(::core::result::Result<_, _>), Ident::new("settle_as_value", span))
+        } else {
+            (quote!(_), Ident::new("settle", span))
+        };
         quote_spanned! {Span::mixed_site()=>
             |cx, arguments| ::std::boxed::Box::pin(async move {
                 #[allow(unused_imports)]
@@ -132,7 +137,7 @@ impl Action {
                 #decode
                 // What was sent may be large; the function has its own copy by now.
                 ::core::mem::drop(arguments);
-                let output = #name::call(&cx, #(#values),*).await;
+                let output: #output = #call;
                 ::callboard::__private::Output(output).#settle(cx)
             })
         }
