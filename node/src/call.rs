@@ -105,6 +105,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     ///
     /// If it is not a `T`; the error names the argument and the path inside it.
+    #[allow(clippy::should_implement_trait)] // each item has a type of its own
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, DeError> {
         let index = self.sent;
         self.sent += 1;

@@ -136,16 +136,8 @@ pub(crate) fn decode(value: &str) -> String {
             .then(|| tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()))
             .flatten()
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
 }
@@ -167,8 +159,7 @@ mod tests {
     #[test]
     fn defaults_keep_scripts_and_other_sites_out() {
         assert_eq!(Cookie::new("n", "v").header(), "n=v; Path=/; SameSite=Lax; HttpOnly");
-        let long =
-            Cookie::new("n", "v").max_age(Duration::from_secs(60)).same_site(SameSite::Strict).secure();
+        let long = Cookie::new("n", "v").max_age(Duration::from_mins(1)).same_site(SameSite::Strict).secure();
         assert_eq!(long.header(), "n=v; Path=/; Max-Age=60; SameSite=Strict; HttpOnly; Secure");
     }
 }

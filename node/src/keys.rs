@@ -131,7 +131,7 @@ impl KeyFile {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn names(file: &KeyFile) -> Vec<&str> {
         let mut names: Vec<_> = file.builds.iter().map(|build| build.build.as_str()).collect();

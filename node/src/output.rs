@@ -142,8 +142,10 @@ impl<T: Serialize> PlainOutput for Output<T> {
     }
 }
 
-fn encoded(value: &impl Serialize) -> Settled {
+fn encoded<T: Serialize>(value: &T) -> Settled {
     match flight::encode(value, VALUE_ROW) {
+        // A function that returns nothing gives `undefined`, as in JavaScript; serde knows only null.
+        Ok(rows) if size_of::<T>() == 0 && *rows == *b"1:null\n" => Settled::default(),
         Ok(rows) => Settled::Value(rows),
         Err(error) => Settled::Thrown(Thrown {
             code: ErrorCode::ActionFailed,
@@ -164,6 +166,7 @@ fn thrown(error: &impl ActionError) -> Thrown {
 
 /// The outcome of a call whose arguments are not of the action's types.
 #[must_use]
+#[allow(clippy::needless_pass_by_value)] // generated code has no further use for it
 pub fn mismatch(cx: ActionContext, error: DeError) -> Outcome {
     Outcome { settled: Settled::Mismatch(error.to_string()), effects: cx.into_effects() }
 }

@@ -94,10 +94,6 @@ impl Entry {
         }
     }
 
-    pub(crate) fn tags(&self) -> &[Tag] {
-        &self.tags
-    }
-
     fn is_fresh(&self, versions: &Versions) -> bool {
         if self.expires.is_some_and(|expires| clock::since_boot() >= expires) {
             return false;
@@ -216,7 +212,7 @@ mod tests {
         let (cache, versions) = (RenderCache::new(1 << 20), Versions::default());
         cache.keep(KEY.to_key(), entry(0, "book", Some(Duration::ZERO)));
         assert!(cache.fresh(&KEY, &versions).is_none());
-        cache.keep(KEY.to_key(), entry(0, "book", Some(Duration::from_secs(3600))));
+        cache.keep(KEY.to_key(), entry(0, "book", Some(Duration::from_hours(1))));
         assert!(cache.fresh(&KEY, &versions).is_some());
     }
 

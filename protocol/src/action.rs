@@ -125,7 +125,7 @@ impl Fallback {
         }
     }
 
-    /// The digest by which React and Next clients recognise it (NEXT_HTTP §4).
+    /// The digest by which React and Next clients recognise it (its `server-action-reducer.js`).
     #[must_use]
     pub fn digest(self) -> String {
         format!("NEXT_HTTP_ERROR_FALLBACK;{}", self.code().status())

@@ -1,2 +1,90 @@
-//! Main.
-fn main() {}
+//! Chores of this repository: benchmarks, generated documentation, and the tidy tests.
+//!
+//! *Objective*: what `./test` and people run by hand, written once and in Rust.
+//!
+//! *Non-objective*: nothing here is part of the product, and nothing of the product depends on it.
+
+mod bare;
+mod bench;
+mod docs;
+mod repository;
+#[cfg(test)]
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+/// What the workload uses, so that the bare server differs from a node in the node alone.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run(&command().get_matches()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    match matches.subcommand() {
+        Some(("bench", arguments)) => match arguments.subcommand() {
+            Some(("node", arguments)) => bench::node(&bench::Options::of(arguments)),
+            _ => unreachable!("clap asks for a benchmark"),
+        },
+        Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
+        Some(("bare", _)) => bare::serve(),
+        _ => unreachable!("clap asks for a command"),
+    }
+}
+
+fn command() -> Command {
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_parser(value_parser!(u32).range(1..))
+            .default_value(default)
+            .help(help)
+    };
+    let node = Command::new("node")
+        .about("A node beside a bare actix-web server that does the same work, in interleaved rounds")
+        .arg(number("rounds", "9", "Rounds; each measures every contestant once"))
+        .arg(number("seconds", "3", "Seconds that a contestant is driven in a round"))
+        .arg(
+            Arg::new("workload")
+                .long("workload")
+                .value_name("FILE")
+                .value_parser(value_parser!(std::path::PathBuf))
+                .help("This binary of the workload; without it, one is built with the profile release"),
+        )
+        .arg(
+            Arg::new("write")
+                .long("write")
+                .action(ArgAction::SetTrue)
+                .help("Adds the result to docs/benchmarks.md"),
+        );
+    Command::new("xtask")
+        .about("Chores of this repository")
+        .subcommand_required(true)
+        .subcommand(Command::new("bench").about("Benchmarks").subcommand_required(true).subcommand(node))
+        .subcommand(
+            Command::new("docs").about("Writes the generated parts of docs/").arg(
+                Arg::new("check")
+                    .long("check")
+                    .action(ArgAction::SetTrue)
+                    .help("Writes nothing; fails if something is missing or old"),
+            ),
+        )
+        .subcommand(Command::new("bare").about("The bare server of the benchmarks").hide(true))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

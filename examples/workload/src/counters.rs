@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sqlx::{AnyConnection, AnyPool, Executor as _, any::AnyPoolOptions};
 
-/// Named counters in `DATABASE_URL`, or in a SQLite file of the state directory.
+/// Named counters in `DATABASE_URL`, or in a file of the state directory.
 pub(crate) struct Counters(AnyPool);
 
 impl Counters {
@@ -51,7 +51,7 @@ impl Counters {
     }
 }
 
-/// In SQLite, readers do not wait for the writer, and a second writer waits its turn.
+/// With a file, readers do not wait for the writer, and a second writer waits its turn.
 async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     if connection.backend_name() == "SQLite" {
         connection.execute("PRAGMA journal_mode = WAL").await?;

@@ -1,7 +1,9 @@
 //! The actions and pages that tests, benchmarks and the load harness call. Each does one thing and says so.
 
+mod arguments;
 mod counters;
 mod pages;
+mod sealed;
 
 use std::{process::ExitCode, time::Duration};
 

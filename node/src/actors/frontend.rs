@@ -84,8 +84,8 @@ impl Frontend {
     }
 
     /// Decodes the argument array of a fetch call.
-    pub(crate) fn decode(&self, encoded: EncodedArguments) -> Result<Value, Refused> {
-        let body = match &encoded {
+    pub(crate) fn decode(&self, encoded: &EncodedArguments) -> Result<Value, Refused> {
+        let body = match encoded {
             EncodedArguments::Text(body) => reply::Body::Text(body.clone()),
             EncodedArguments::Parts(parts) => reply::Body::Parts(parts),
         };

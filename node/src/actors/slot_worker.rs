@@ -220,13 +220,11 @@ async fn publish(node: &Node, declared: &[&str], outcome: &Outcome) -> Published
         return Published::Nothing;
     }
     let publishing = node.revalidator.send(Publish { revalidations });
-    match tokio::time::timeout(node.settings.publish_timeout, publishing).await {
-        Ok(Ok(position)) => Published::At(position),
-        Ok(Err(_)) | Err(_) => {
-            error!(waited = ?node.settings.publish_timeout, "revalidations were not confirmed");
-            Published::Unconfirmed
-        }
+    if let Ok(Ok(position)) = tokio::time::timeout(node.settings.publish_timeout, publishing).await {
+        return Published::At(position);
     }
+    error!(waited = ?node.settings.publish_timeout, "revalidations were not confirmed");
+    Published::Unconfirmed
 }
 
 fn log(info: &CallInfo, action: &str, outcome: &Outcome) {

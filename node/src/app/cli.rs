@@ -13,17 +13,18 @@ use crate::{
 pub(super) fn run(app: App) -> anyhow::Result<()> {
     let matches = command(app.name).get_matches();
     if let Some(("keys", _)) = matches.subcommand() {
-        return commands::new_keys();
+        commands::new_keys();
+        return Ok(());
     }
     let settings = settings(&matches)?;
     telemetry::start(&settings)?;
     match matches.subcommand() {
-        Some(("actions", arguments)) => commands::actions(&app, settings, arguments.get_flag("json")),
+        Some(("actions", arguments)) => commands::actions(&app, &settings, arguments.get_flag("json")),
         Some(("seal", arguments)) => {
-            commands::seal(&app, settings, text(arguments, "action"), text(arguments, "values"))
+            commands::seal(&app, &settings, text(arguments, "action"), text(arguments, "values"))
         }
         Some(("unseal", arguments)) => {
-            commands::unseal(&app, settings, text(arguments, "reference"), text(arguments, "sealed"))
+            commands::unseal(&app, &settings, text(arguments, "reference"), text(arguments, "sealed"))
         }
         _ => serve::run(app, settings),
     }

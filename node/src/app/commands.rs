@@ -13,14 +13,13 @@ use crate::{
     build_id::BuildId, clock, keys::Keys, manifest::Manifest, registry::Registry, settings::Settings,
 };
 
-pub(super) fn new_keys() -> anyhow::Result<()> {
+pub(super) fn new_keys() {
     let ring = KeyRing::generate(KeyId::new(rand::random()), rand::random());
     println!("{}", &*ring.to_text());
-    Ok(())
 }
 
-pub(super) fn actions(app: &App, settings: Settings, json: bool) -> anyhow::Result<()> {
-    let (registry, build, _) = known(app, &settings)?;
+pub(super) fn actions(app: &App, settings: &Settings, json: bool) -> anyhow::Result<()> {
+    let (registry, build, _) = known(app, settings)?;
     let manifest = Manifest::of(&registry, build);
     if json {
         println!("{}", serde_json::to_string_pretty(&manifest)?);
@@ -30,8 +29,8 @@ pub(super) fn actions(app: &App, settings: Settings, json: bool) -> anyhow::Resu
     Ok(())
 }
 
-pub(super) fn seal(app: &App, settings: Settings, name: &str, values: &str) -> anyhow::Result<()> {
-    let (registry, _, ring) = known(app, &settings)?;
+pub(super) fn seal(app: &App, settings: &Settings, name: &str, values: &str) -> anyhow::Result<()> {
+    let (registry, _, ring) = known(app, settings)?;
     let action = registry.actions().find(|action| action.entry.name == name);
     let action = action.with_context(|| format!("there is no action {name:?}; see the command `actions`"))?;
     let values: serde_json::Value = serde_json::from_str(values).context("the values are not JSON")?;
@@ -43,8 +42,8 @@ pub(super) fn seal(app: &App, settings: Settings, name: &str, values: &str) -> a
     Ok(())
 }
 
-pub(super) fn unseal(app: &App, settings: Settings, reference: &str, sealed: &str) -> anyhow::Result<()> {
-    let (_, _, ring) = known(app, &settings)?;
+pub(super) fn unseal(app: &App, settings: &Settings, reference: &str, sealed: &str) -> anyhow::Result<()> {
+    let (_, _, ring) = known(app, settings)?;
     let reference = ActionReference::parse(reference)?.verify(&ring)?;
     let rows = sealing::open(&ring, &reference, sealed, clock::unix_ms(), None)?;
     let values = flight::parse(&rows, &flight::Limits::default())?;
@@ -58,5 +57,5 @@ fn known(app: &App, settings: &Settings) -> anyhow::Result<(Registry, BuildId, K
     let state_dir = serve::state_dir(app.name, settings)?;
     let keys = Keys::load(app.name, settings, &state_dir, build)?;
     let (allowed, _) = app.actions();
-    Ok((Registry::new(allowed, app.pages(), &keys.salt, &keys.ring)?, build, keys.ring))
+    Ok((Registry::new(allowed, super::pages(), &keys.salt, &keys.ring)?, build, keys.ring))
 }

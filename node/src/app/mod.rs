@@ -123,10 +123,11 @@ impl App {
                 || self.allowed_crates.iter().any(|name| name == entry.krate)
         })
     }
+}
 
-    fn pages(&self) -> Vec<&'static PageEntry> {
-        PAGES.iter().copied().collect()
-    }
+/// Every linked page.
+fn pages() -> Vec<&'static PageEntry> {
+    PAGES.iter().copied().collect()
 }
 
 /// The folder of the package that a source file belongs to, as far as its path tells: what stands before `src`,

@@ -64,7 +64,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         );
     }
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
-    let pages = app.pages();
+    let pages = super::pages();
     let private_pages = pages.iter().map(|page| (page.pattern, AtomicBool::new(false))).collect();
     let registry = Registry::new(allowed, pages, &keys.salt, &keys.ring)?;
     let mut state = app.state;
@@ -199,6 +199,7 @@ impl App {
         let texts: HashMap<_, _> =
             settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let settings = crate::settings::Sources::of_test(texts)?;
+        crate::telemetry::start(&settings)?;
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -211,7 +212,7 @@ impl App {
                 let (node, servers) = match begun.await {
                     Ok(begun) => begun,
                     Err(error) => {
-                        drop(ready.send(Err(error)));
+                        drop(ready.send(Err(anyhow::anyhow!("{error:#}"))));
                         return Ok(());
                     }
                 };
@@ -239,6 +240,11 @@ impl Running {
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Begins what SIGTERM begins: running calls are seen through, others refused. Dropping waits for its end.
+    pub fn begin_stop(&mut self) {
+        drop(self.stop.take());
     }
 }
 

@@ -40,12 +40,14 @@ pub(crate) struct FormState {
     pub(crate) result: Value,
 }
 
+#[allow(clippy::needless_pass_by_value)] // actions are unit structs: `cx.form(sign)` reads better than `&sign`
 impl PageContext {
     pub(crate) fn new(rendering: Rendering) -> Self {
         let private = Cell::new(rendering.form_state.is_some());
         Self { rendering, private, tags: RefCell::default() }
     }
 
+    /// Whether the render is private, and the tags it found.
     pub(crate) fn into_facts(self) -> (bool, Vec<Tag>) {
         (self.private.get(), self.tags.into_inner())
     }

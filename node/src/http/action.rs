@@ -55,7 +55,7 @@ async fn fetch(
         }
     };
     let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
-    let arguments = frontend.decode(encoded)?;
+    let arguments = frontend.decode(&encoded)?;
     frontend.call(admitted, arguments).await
 }
 

@@ -20,10 +20,8 @@ pub(super) async fn read(
     bytes_max: usize,
     timeout: Duration,
 ) -> Result<Bytes, Refused> {
-    if let Some(announced) = announced_bytes(request) {
-        if announced > bytes_max as u64 {
-            return Err(too_large(bytes_max));
-        }
+    if announced_bytes(request).is_some_and(|announced| announced > bytes_max as u64) {
+        return Err(too_large(bytes_max));
     }
     // Most bodies came with their head; only what did not is waited for.
     let reading = read_all(payload, bytes_max);

@@ -25,7 +25,7 @@ use tracing::error;
 
 use super::{Refused, error_response::error_page};
 use crate::{
-    Html, PageError,
+    PageError,
     actors::Frontend,
     context::{FormState, PageContext, Rendering},
     node::Node,
@@ -71,8 +71,8 @@ pub(super) async fn after_form(request: &HttpRequest, frontend: &Frontend, state
         return no_page(request);
     };
     let source = Source { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) };
-    match source.render(Some(state)).await {
-        Ok(render) => html(StatusCode::OK).insert_header((header::CACHE_CONTROL, PRIVATE)).body(render.body),
+    match source.render(Some(state)).await.page {
+        Ok(body) => html(StatusCode::OK).insert_header((header::CACHE_CONTROL, PRIVATE)).body(body),
         Err(error) => refused(&error),
     }
 }
@@ -109,15 +109,17 @@ async fn shared(source: Source, key: PageKey) -> Flown {
 async fn fly(source: Source, key: PageKey, mut birth: LogPosition) {
     let node = &source.node;
     loop {
-        let (flown, tags) = match source.render(None).await {
-            Ok(render) if render.private => (Flown::Private, Vec::new()),
-            Ok(render) => {
-                let entry = Arc::new(Entry::new(render.body, birth, render.tags, source.page.ttl));
+        let Render { page, private, tags } = source.render(None).await;
+        let newest = node.versions.newest_of(&tags);
+        let flown = match page {
+            _ if private => Flown::Private,
+            Ok(body) => {
+                let entry = Arc::new(Entry::new(body, birth, tags, source.page.ttl));
                 node.cache.keep(key.clone(), Arc::clone(&entry));
-                let tags = entry.tags().to_vec();
-                (Flown::Page(entry), tags)
+                Flown::Page(entry)
             }
-            Err(error) => (Flown::Failed(Arc::new(error)), source.tags()),
+            // "Not found" may be stale, too: it is shared by the same rule, and kept nowhere.
+            Err(error) => Flown::Failed(Arc::new(error)),
         };
         if matches!(flown, Flown::Private) {
             source.register_private();
@@ -126,7 +128,6 @@ async fn fly(source: Source, key: PageKey, mut birth: LogPosition) {
             }
             return;
         }
-        let newest = node.versions.newest_of(&tags);
         let landing = node.cache.flights().land(&key, newest, node.versions.applied());
         for waiting in landing.served {
             // A request that went away is owed nothing.
@@ -142,13 +143,14 @@ async fn fly(source: Source, key: PageKey, mut birth: LogPosition) {
 /// A render for this request only.
 async fn alone(request: &HttpRequest, source: Source, key: PageKeyRef<'_>) -> HttpResponse {
     let birth = source.node.versions.applied();
-    match source.render(None).await {
-        Ok(render) if render.private || !source.page.cached => html(StatusCode::OK)
+    let Render { page, private, tags } = source.render(None).await;
+    match page {
+        Ok(body) if private || !source.page.cached => html(StatusCode::OK)
             .insert_header((header::CACHE_CONTROL, PRIVATE))
             .insert_header((headers::CACHE_STATUS, BYPASS))
-            .body(render.body),
-        Ok(render) => {
-            let entry = Arc::new(Entry::new(render.body, birth, render.tags, source.page.ttl));
+            .body(body),
+        Ok(body) => {
+            let entry = Arc::new(Entry::new(body, birth, tags, source.page.ttl));
             source.node.cache.keep(key.to_key(), Arc::clone(&entry));
             kept(request, &entry, MISS)
         }
@@ -165,17 +167,17 @@ struct Source {
     head: RequestHead,
 }
 
-/// A finished render.
+/// A finished render. Private or not, and under which tags, whatever it ended in.
 struct Render {
-    body: Bytes,
+    page: Result<Bytes, PageError>,
     private: bool,
     tags: Vec<Tag>,
 }
 
 impl Source {
-    async fn render(&self, form_state: Option<FormState>) -> Result<Render, PageError> {
+    async fn render(&self, form_state: Option<FormState>) -> Render {
         // Closed never: the semaphore lives as long as the node.
-        let _permit = self.node.renders.acquire().await.map_err(|_| PageError::Failed("stopping".into()))?;
+        let _permit = self.node.renders.acquire().await;
         let cx = PageContext::new(Rendering {
             node: Arc::clone(&self.node),
             head: self.head.clone(),
@@ -185,24 +187,15 @@ impl Source {
         });
         // The inner block makes a panic before the first await one of the page's, too.
         let rendered = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind().await;
-        let html: Html = match rendered {
-            Ok(Ok(html)) => html,
-            Ok(Err(error)) => {
-                if let PageError::Failed(reason) = &error {
-                    error!(page = self.page.pattern, reason, "page failed");
-                }
-                return Err(error);
-            }
-            Err(_) => {
-                error!(page = self.page.pattern, "page panicked");
-                return Err(PageError::Failed("panicked".into()));
-            }
-        };
+        let page = rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into())));
+        if let Err(PageError::Failed(reason)) = &page {
+            error!(page = self.page.pattern, reason, "page failed");
+        }
         let (private, mut tags) = cx.into_facts();
         tags.extend(self.tags());
         tags.sort_unstable();
         tags.dedup();
-        Ok(Render { body: html.into_string().into(), private, tags })
+        Render { page: page.map(|html| html.into_string().into()), private, tags }
     }
 
     /// The tags known before anything is rendered.

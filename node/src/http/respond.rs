@@ -1,5 +1,7 @@
 //! A settlement as a response.
 
+use std::fmt::Write as _;
+
 use actix_web::{
     HttpResponse,
     http::{
@@ -115,7 +117,7 @@ fn encoded_url(url: &str) -> String {
     for byte in url.bytes() {
         match byte {
             0x21..=0x7E => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => write!(encoded, "%{byte:02X}").expect("writing to a String cannot fail"),
         }
     }
     encoded

@@ -50,6 +50,8 @@ impl Servers {
         .max_connections(settings.connections_max)
         .keep_alive(settings.keep_alive)
         .client_request_timeout(settings.headers_timeout)
+        // Else a client that goes away is not noticed before its answer is written, and its call never cancelled.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(settings.drain_timeout.as_secs())
         .disable_signals()
         .bind(&settings.listen)

@@ -28,7 +28,7 @@ impl Node {
         match self {
             Self::Array(items) | Self::Set(items) | Self::Iterator(items) => items.iter_mut().for_each(visit),
             Self::Object(members) | Self::FormData(members) => {
-                members.iter_mut().for_each(|(_, slot)| visit(slot))
+                members.iter_mut().map(|(_, slot)| slot).for_each(visit);
             }
             Self::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
                 visit(key);

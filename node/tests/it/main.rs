@@ -1,0 +1,8 @@
+//! The assembled node, called over HTTP on free ports.
+
+mod calls;
+mod client;
+mod forms;
+mod lifecycle;
+mod order;
+mod pages;

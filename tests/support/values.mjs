@@ -1,0 +1,150 @@
+// Values of every kind that arguments can be: random ones from a seed, and whether two of them are the same.
+
+/** Random numbers of a seed (mulberry32). */
+export function randomness(seed) {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+  const below = (limit) => Math.floor(next() * limit);
+  return { next, below, pick: (list) => list[below(list.length)] };
+}
+
+const ALPHABETS = [
+  "abcdefghijklmnopqrstuvwxyz",
+  "$@:\"\\\n\r\t\0\u001f\u2028 ",
+  "äßñ漢字かな",
+  "\ud800\udfff\udbff\udc00",
+  ["😀", "👩‍🚀", "𝒳", "é", "\ufeff"],
+];
+const TYPED = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array];
+
+/** A random value with at most about `size` values in it. Objects that are complete may occur again. */
+export function randomValue(random, size) {
+  const complete = [];
+  const budget = { left: size };
+  const keep = (value) => {
+    complete.push(value);
+    return value;
+  };
+
+  function text() {
+    const length = random.pick([0, 1, 3, 8, 8, 30, 1100]);
+    const alphabet = random.pick(ALPHABETS);
+    return Array.from({ length }, () => random.pick(alphabet)).join("");
+  }
+
+  function number() {
+    return random.pick([0, -0, NaN, Infinity, -Infinity, 1, -1, 0.1, 5e-324, 1.7976931348623157e308, 2 ** 53, random.below(1e9), random.next(), -random.next() * 1e21]);
+  }
+
+  function scalar() {
+    switch (random.below(8)) {
+      case 0: return null;
+      case 1: return undefined;
+      case 2: return random.next() < 0.5;
+      case 3: return BigInt.asIntN(random.pick([8, 64, 200]), BigInt(random.below(2 ** 31)) ** 6n) * random.pick([1n, -1n]);
+      case 4: return new Date(random.below(4e12) - 1e12);
+      case 5: case 6: return number();
+      default: return text();
+    }
+  }
+
+  function bytes() {
+    const raw = Uint8Array.from({ length: 8 * random.below(9) }, () => random.below(256));
+    switch (random.below(4)) {
+      case 0: return raw.buffer;
+      case 1: return new DataView(raw.buffer);
+      default: return new (random.pick(TYPED))(raw.buffer);
+    }
+  }
+
+  function items(depth) {
+    return Array.from({ length: random.below(5) }, () => value(depth + 1));
+  }
+
+  function key() {
+    // The client forgets where it sent what stands under a key with a colon; that has a test of its own.
+    return random.pick(["a", "b", "then", "length", "0", "10", "", "constructor", text().replaceAll(":", "")]);
+  }
+
+  function value(depth) {
+    budget.left -= 1;
+    if (budget.left <= 0 || depth > 12) return scalar();
+    switch (random.below(12)) {
+      case 0: case 1: return keep(items(depth));
+      case 2: case 3: case 4: return keep(Object.fromEntries(items(depth).map((item) => [key(), item])));
+      case 5: return keep(new Map(items(depth).map((item) => [random.next() < 0.8 ? text() : value(depth + 1), item])));
+      case 6: return keep(new Set(items(depth)));
+      case 7: return bytes();
+      case 8: return complete.length > 0 ? random.pick(complete) : scalar();
+      default: return scalar();
+    }
+  }
+
+  return value(0);
+}
+
+/**
+ * Where two values differ, or `undefined`. Two values are the same if they look the same from the root, and if what is
+ * one object in the one is one object in the other. Members that are `undefined` count as missing.
+ */
+export async function difference(left, right) {
+  const there = new Map();
+  const back = new Map();
+  const queue = [[left, right, "value"]];
+
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const [a, b, path] = next;
+    const differs = `${path}: ${show(a)} became ${show(b)}`;
+    if (typeof a !== "object" || a === null) {
+      if (!Object.is(a, b)) return differs;
+      continue;
+    }
+    if (typeof b !== "object" || b === null || tag(a) !== tag(b)) return differs;
+    // A date that is used twice is two dates to React, and bytes may be sent twice: nobody can tell.
+    if (!(a instanceof Date) && !isBytes(a)) {
+      if (there.has(a) !== back.has(b) || (there.has(a) && there.get(a) !== b)) return `${path}: shared on one side only`;
+      if (there.has(a)) continue;
+      there.set(a, b);
+      back.set(b, a);
+    }
+    const children = await parts(a);
+    const others = await parts(b);
+    if (children.length !== others.length) return `${differs}: ${children.length} parts became ${others.length}`;
+    children.forEach(([name, child], at) => queue.push([child, others[at][1], `${path}.${name}`], [name, others[at][0], `${path} (name)`]));
+  }
+  return undefined;
+}
+
+const tag = (value) => Object.prototype.toString.call(value);
+const isBytes = (value) => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+const show = (value) => {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "object" && value) return tag(value);
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length})` : text;
+};
+
+/** The named parts of an object. */
+async function parts(value) {
+  if (Array.isArray(value)) return Array.from(value, (item, at) => [String(at), item]);
+  if (value instanceof Map) return [...value].flatMap(([key, item], at) => [[`key${at}`, key], [`value${at}`, item]]);
+  if (value instanceof Set) return [...value].map((item, at) => [`item${at}`, item]);
+  if (value instanceof Date) return [["time", value.getTime()]];
+  if (value instanceof ArrayBuffer) return [["bytes", hex(new Uint8Array(value))]];
+  if (ArrayBuffer.isView(value)) return [["bytes", hex(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))]];
+  if (value instanceof FormData) return [...value].map(([name, item]) => [name, item]);
+  if (value instanceof Blob) {
+    return [["name", value.name], ["type", value.type], ["bytes", hex(new Uint8Array(await value.arrayBuffer()))]];
+  }
+  if (typeof value.then === "function" && value instanceof Promise) {
+    return [["settled", await value.then((fulfilled) => ({ fulfilled }), (error) => ({ rejected: error.digest ?? "" }))]];
+  }
+  return Object.entries(value).filter(([, item]) => item !== undefined).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+const hex = (bytes) => Buffer.from(bytes).toString("hex");

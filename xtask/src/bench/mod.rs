@@ -1,0 +1,128 @@
+//! What a node costs beside a bare server that does the same work on the same machine in the same minute.
+//!
+//! On a small machine the generator is part of the load, so the first figure is the server's CPU time per answered
+//! call, and throughput comes second. Both are medians of the ratios of interleaved rounds: what the machine does
+//! meanwhile hits both sides.
+
+mod contest;
+mod report;
+mod server;
+mod statistics;
+mod wrk;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::ArgMatches;
+
+use crate::repository;
+use contest::{Contest, Target};
+use server::Server;
+
+/// Size of the cached page, and of what the bare server gives for it.
+pub(crate) const PAGE_BYTES: usize = 8192;
+
+/// The arguments of the echoed call, as React's client encodes them.
+const ECHO_BODY: &str = r#"["hello",{"n":1,"items":[1,2,3]}]"#;
+
+/// How long and how often to measure.
+pub(crate) struct Options {
+    rounds: u32,
+    seconds: u32,
+    workload: Option<PathBuf>,
+    write: bool,
+}
+
+impl Options {
+    pub(crate) fn of(arguments: &ArgMatches) -> Self {
+        let number = |name: &str| *arguments.get_one::<u32>(name).expect("has a default");
+        Self {
+            rounds: number("rounds"),
+            seconds: number("seconds"),
+            workload: arguments.get_one::<PathBuf>("workload").cloned(),
+            write: arguments.get_flag("write"),
+        }
+    }
+}
+
+/// A node and a bare server, in turn.
+pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
+    wrk::version()?;
+    let state = tempfile::tempdir()?;
+    let workload = match &options.workload {
+        Some(file) => file.clone(),
+        None => build_workload()?,
+    };
+    let node = Server::start(
+        "node",
+        std::process::Command::new(workload)
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir"])
+            .arg(state.path()),
+    )?;
+    let bare = Server::start("bare", std::process::Command::new(std::env::current_exe()?).arg("bare"))?;
+    let echo = echo_reference(&node)?;
+    let contests = [
+        Contest {
+            name: "echo action, beside a bare actix-web JSON echo",
+            node: Target::post(&node, "/", ECHO_BODY)
+                .header("content-type", "text/plain;charset=UTF-8")
+                .header("accept", "text/x-component")
+                .header("next-action", &echo),
+            bare: Target::post(&bare, "/", ECHO_BODY).header("content-type", "application/json"),
+            cpu_now: 1.6,
+            cpu_bar: 1.25,
+            throughput_bar: Some(0.80),
+        },
+        Contest {
+            name: "cached page of 8192 bytes, beside a bare handler that returns them",
+            node: Target::get(&node, &format!("/page/{PAGE_BYTES}")),
+            bare: Target::get(&bare, "/page"),
+            cpu_now: 1.2,
+            cpu_bar: 1.05,
+            throughput_bar: None,
+        },
+    ];
+    for contest in &contests {
+        contest.check()?;
+    }
+    let results = contest::run(&contests, options.rounds, options.seconds)?;
+    let instructions = contest::instructions(&contests, options.seconds)?;
+    let report = report::markdown(options, &contests, &results, &instructions)?;
+    println!("\n{report}");
+    if options.write {
+        report::keep(&report)?;
+    }
+    Ok(())
+}
+
+/// Builds the workload as it is shipped, and says where it is.
+fn build_workload() -> anyhow::Result<PathBuf> {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--release", "--package", "workload", "--message-format", "json-render-diagnostics"])
+        .current_dir(repository::root())
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("the workload does not build");
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    let executable = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| {
+            let ours = message["target"]["name"] == "workload";
+            ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+        });
+    executable.context("cargo named no executable of the workload")
+}
+
+/// The reference of the action `echo`, from the node's admin port.
+fn echo_reference(node: &Server) -> anyhow::Result<String> {
+    let admin = node.admin.as_deref().context("the node named no admin port")?;
+    let answer = server::request(admin, "GET", "/actions", &[], "")?;
+    let manifest: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let actions = manifest["actions"].as_array().context("the manifest lists no actions")?;
+    let echo =
+        actions.iter().find(|action| action["name"] == "echo").context("the workload has no action echo")?;
+    Ok(echo["reference"].as_str().context("a reference is a text")?.to_owned())
+}
