@@ -124,11 +124,11 @@ impl Action {
         let values = expand::values(function.parameters.len());
         let decode = decode(&function.parameters, &values);
         let span = expand::output_span(&function.item);
-        let call = quote_spanned!(span=> #name::call(&cx, #(#values),*).await);
-        let (output, settle) = if self.settings.errors_are_values {
-            (quote!(::core::result::Result<_, _>), Ident::new("settle_as_value", span))
+        let settle = if self.settings.errors_are_values {
+            // Named by its path: what is no `Result` is then told as a mismatch of types.
+            quote_spanned!(span=> ::callboard::__private::Output::settle_as_value(output, cx))
         } else {
-            (quote!(_), Ident::new("settle", span))
+            quote_spanned!(span=> output.settle(cx))
         };
         quote_spanned! {Span::mixed_site()=>
             |cx, arguments| ::std::boxed::Box::pin(async move {
@@ -137,8 +137,8 @@ impl Action {
                 #decode
                 // What was sent may be large; the function has its own copy by now.
                 ::core::mem::drop(arguments);
-                let output: #output = #call;
-                ::callboard::__private::Output(output).#settle(cx)
+                let output = ::callboard::__private::Output(#name::call(&cx, #(#values),*).await);
+                #settle
             })
         }
     }
