@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -36,7 +36,32 @@ pub(crate) struct CallInfo {
     pub(crate) principal: Option<Principal>,
     pub(crate) timeout: Duration,
     pub(crate) deadline: Instant,
+    pub(crate) start: Start,
     pub(crate) cancellation: Cancellation,
+}
+
+/// Whether a call started or expired: one of both, and whoever comes first decides.
+#[derive(Default)]
+pub(crate) struct Start(AtomicU8);
+
+impl Start {
+    const WAITING: u8 = 0;
+    const STARTED: u8 = 1;
+    const EXPIRED: u8 = 2;
+
+    /// The worker starts the call, unless its client was told that it never will.
+    pub(crate) fn begin(&self) -> bool {
+        self.decide(Self::STARTED)
+    }
+
+    /// The front end tells the client that the call never started, unless it did.
+    pub(crate) fn expire(&self) -> bool {
+        self.decide(Self::EXPIRED)
+    }
+
+    fn decide(&self, decision: u8) -> bool {
+        self.0.compare_exchange(Self::WAITING, decision, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
 }
 
 /// Says that nobody waits for the answer any more.

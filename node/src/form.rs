@@ -96,10 +96,11 @@ pub(crate) fn key(action: &impl Action) -> String {
 pub(crate) fn fields(node: &Arc<Node>, action: &impl Action) -> Result<Html, PageError> {
     let reference = reference(node, action);
     let Some(sealed) = sealed(node, action)? else {
-        return Ok(field(&format!("$ACTION_ID_{reference}"), ""));
+        let marker = field(&format!("$ACTION_ID_{reference}"), "");
+        return Ok([marker, field("$ACTION_KEY", &key(action))].into_iter().collect());
     };
-    let bound = vec![Slot::String(sealed.into())];
-    bound_fields(&reference, Builder::new(), bound)
+    let fields = bound_fields(&reference, Builder::new(), vec![Slot::String(sealed.into())])?;
+    Ok([fields, field("$ACTION_KEY", &key(action))].into_iter().collect())
 }
 
 pub(crate) fn fields_with_state(

@@ -20,6 +20,24 @@ pub(crate) struct Keys {
     pub(crate) salt: Vec<u8>,
 }
 
+/// What the keys are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// This build takes the place of those before it.
+    Serve,
+    /// Nothing changes, unless this build has no key yet.
+    Print,
+}
+
+/// Waits until no other process has the lock; it ends with the file.
+fn lock(path: &Path) -> anyhow::Result<fs::File> {
+    let locked = fs::File::create(path).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    locked.with_context(|| format!("cannot lock {}", path.display()))
+}
+
 /// The file `keys.json` of the state directory.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,17 +67,24 @@ impl Keys {
         settings: &Settings,
         state_dir: &Path,
         build: BuildId,
+        purpose: Purpose,
     ) -> anyhow::Result<Self> {
         if let Some(text) = &settings.keys {
             let ring = KeyRing::parse(text).context("setting keys")?;
             return Ok(Self { ring, salt: application.as_bytes().to_vec() });
         }
         let path = state_dir.join("keys.json");
+        let build = build.to_string();
+        // Two nodes that start at once agree on one key: the second reads what the first wrote.
+        let _lock = lock(&state_dir.join("keys.lock"))?;
         let mut file = KeyFile::read(&path)?;
-        file.enter(&build.to_string(), clock::unix_ms(), settings.skew_window);
-        file.write(&path).with_context(|| format!("cannot keep this build's key in {}", path.display()))?;
+        if purpose == Purpose::Serve || !file.knows(&build) {
+            file.enter(&build, clock::unix_ms(), settings.skew_window);
+            file.write(&path)
+                .with_context(|| format!("cannot keep this build's key in {}", path.display()))?;
+        }
         info!(file = %path.display(), "no key ring is configured: this build signs with a key of its own");
-        file.keys(&build.to_string()).with_context(|| format!("{}", path.display()))
+        file.keys(&build).with_context(|| format!("{}", path.display()))
     }
 }
 
@@ -103,10 +128,14 @@ impl KeyFile {
         // 256 key ids, one of them for this build: the oldest go first.
         self.builds.sort_by_key(|other| std::cmp::Reverse(other.replaced_unix_ms.unwrap_or(u64::MAX)));
         self.builds.truncate(255);
-        if !self.builds.iter().any(|other| other.build == build) {
+        if !self.knows(build) {
             let key = KeyRing::generate(self.unused_id(), rand::random()).to_text().to_string();
             self.builds.push(BuildKey { build: build.to_owned(), key, replaced_unix_ms: None });
         }
+    }
+
+    fn knows(&self, build: &str) -> bool {
+        self.builds.iter().any(|other| other.build == build)
     }
 
     fn unused_id(&self) -> KeyId {

@@ -75,7 +75,7 @@ impl fmt::Display for Manifest {
             let guard = action.guard.unwrap_or("public");
             writeln!(f, "{}  {}  {guard}", action.name, action.class)?;
             writeln!(f, "    {}", action.reference)?;
-            writeln!(f, "    {}:{}", action.file, action.line)?;
+            writeln!(f, "    {} at {}:{}", action.location, action.file, action.line)?;
             for arg in &action.args {
                 let bound = if arg.bound { " (sealed in the page)" } else { "" };
                 writeln!(f, "    {}: {}{bound}", arg.name, arg.type_name)?;

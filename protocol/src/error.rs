@@ -111,6 +111,8 @@ error_codes! {
     ActionPanicked, "action-panicked", 500, Failed;
     /// The page ended in an error.
     PageFailed, "page-failed", 500, Failed;
+    /// A guard, or the expression of a key, panicked: the action did not start.
+    RefusalFailed, "refusal-failed", 500, Refused;
     /// An invariant of ours broke.
     Internal, "internal", 500, Bug;
 }

@@ -30,8 +30,14 @@ async fn add(_cx: &ActionContext, a: f64, b: f64) -> f64 {
     a + b
 }
 
+/// Takes its time, longer than its client waits if it is told to.
+#[action(public, name = "sleep_briefly", timeout = "1s")]
+async fn sleep_briefly(cx: &ActionContext, ms: u64) -> u64 {
+    sleep::call(cx, ms).await
+}
+
 /// Takes its time.
-#[action(public, name = "sleep", timeout = "2s")]
+#[action(public, name = "sleep")]
 async fn sleep(_cx: &ActionContext, ms: u64) -> u64 {
     tokio::time::sleep(Duration::from_millis(ms)).await;
     ms

@@ -1,6 +1,12 @@
 //! The front end of one HTTP worker thread: verifies a call, asks its guard, decodes its arguments, and places it.
 
-use std::{cell::Cell, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    time::Instant,
+};
 
 use actix::Addr;
 use bytes::Bytes;
@@ -8,6 +14,7 @@ use callboard_cluster::{CallPort as _, Slot};
 use callboard_protocol::{
     ErrorCode, Value,
     action::{CallError, CallId},
+    de::DeError,
     flight,
     js::JsString,
     multipart::Part,
@@ -15,12 +22,13 @@ use callboard_protocol::{
     reply, sealing,
     value::{Node as ValueNode, Slot as ValueSlot},
 };
-use tokio::sync::oneshot;
-use tracing::debug;
+use futures_util::FutureExt as _;
+use tokio::{sync::oneshot, time::timeout_at};
+use tracing::{debug, error};
 
 use super::{Execute, Settlement, SlotWorker};
 use crate::{
-    call::{Call, CallArguments, CallInfo, Cancellation},
+    call::{Call, CallArguments, CallInfo, Cancellation, Start},
     clock,
     context::{GuardContext, Principal},
     http::Refused,
@@ -77,9 +85,14 @@ impl Frontend {
             return Ok(Admitted { resolved, head, principal: None });
         };
         let context = GuardContext::new(Arc::clone(&self.node), head);
-        match (guard.check)(&context).await {
-            Ok(principal) => Ok(Admitted { resolved, head: context.into_head(), principal: Some(principal) }),
-            Err(refusal) => Err(refusal.into()),
+        // The inner block makes a panic before the first await one of the guard's, too.
+        let asked = AssertUnwindSafe(async { (guard.check)(&context).await }).catch_unwind();
+        match asked.await {
+            Ok(Ok(principal)) => {
+                Ok(Admitted { resolved, head: context.into_head(), principal: Some(principal) })
+            }
+            Ok(Err(refusal)) => Err(refusal.into()),
+            Err(_) => Err(panicked("guard", guard.name)),
         }
     }
 
@@ -127,7 +140,11 @@ impl Frontend {
     }
 
     /// Places a call and waits for its settlement. Dropping the future tells the call that nobody waits.
-    pub(crate) async fn call(&self, admitted: Admitted, sent: Value) -> Result<Settlement, Refused> {
+    pub(crate) async fn call(
+        &self,
+        admitted: Admitted,
+        sent: Value,
+    ) -> Result<(CallId, Settlement), Refused> {
         if self.node.is_draining() {
             return Err(CallError::Draining.into());
         }
@@ -136,10 +153,7 @@ impl Frontend {
         let line = match &action.entry.class {
             Class::Plain => None,
             Class::Serial => Some(String::new()),
-            Class::Keyed(key) => Some(
-                key(&arguments)
-                    .map_err(|error| Refused::new(ErrorCode::ArgumentMismatch, error.to_string()))?,
-            ),
+            Class::Keyed(key) => Some(key_of(*key, &arguments, action.entry.name)?),
         };
         let timeout = action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
         let info = Arc::new(CallInfo {
@@ -149,18 +163,29 @@ impl Frontend {
             principal,
             timeout,
             deadline: Instant::now() + timeout,
+            start: Start::default(),
             cancellation: Cancellation::default(),
         });
         let _waiting = Waiting(&info);
         let call = Call { info: Arc::clone(&info), action, arguments, line };
-        self.place(call).await.map_err(|error| Refused::from(error).of_call(info.id))
+        match self.place(call).await {
+            Ok(settlement) => Ok((info.id, settlement)),
+            Err(error) => Err(Refused::from(error).of_call(info.id)),
+        }
     }
 
     /// A call that waits for no other runs on this thread; the others cross to the worker that owns their slot.
     async fn place(&self, call: Call) -> Result<Settlement, CallError> {
         if let Some(key) = &call.line {
             let slot = Slot::of_key(&call.action.id, key);
-            return self.node.call_port.call(slot, call).await;
+            let info = Arc::clone(&call.info);
+            let mut carried = pin!(self.node.call_port.call(slot, call));
+            // It may wait in line past its deadline; whoever says first whether it started, is right.
+            return match timeout_at(info.deadline.into(), carried.as_mut()).await {
+                Ok(settled) => settled,
+                Err(_) if info.start.expire() => Err(CallError::Expired),
+                Err(_) => carried.await,
+            };
         }
         let (reply, settlement) = oneshot::channel();
         if self.worker.try_send(Execute { call, reply }).is_err() {
@@ -169,6 +194,24 @@ impl Frontend {
         }
         settlement.await.unwrap_or(Err(CallError::OutcomeUnknown))
     }
+}
+
+/// The key that a call's arguments have.
+fn key_of(
+    key: fn(&CallArguments) -> Result<String, DeError>,
+    arguments: &CallArguments,
+    action: &'static str,
+) -> Result<String, Refused> {
+    match catch_unwind(AssertUnwindSafe(|| key(arguments))) {
+        Ok(key) => key.map_err(|error| Refused::new(ErrorCode::ArgumentMismatch, error.to_string())),
+        Err(_) => Err(panicked("key", action)),
+    }
+}
+
+/// The application's own code panicked before the action started.
+fn panicked(what: &'static str, name: &'static str) -> Refused {
+    error!(what, name, "panicked; the action did not start");
+    Refused::new(ErrorCode::RefusalFailed, "it went wrong before the action started; it is in the log")
 }
 
 /// A client that waits for a call; when it goes away, the call is told.

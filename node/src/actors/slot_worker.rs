@@ -176,7 +176,7 @@ async fn run(call: Call, reply: Reply) {
     if reply.is_closed() {
         return;
     }
-    if Instant::now() >= info.deadline {
+    if Instant::now() >= info.deadline || !info.start.begin() {
         return answer(reply, Err(CallError::Expired));
     }
 

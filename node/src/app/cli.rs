@@ -24,7 +24,17 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
             commands::seal(&app, &settings, text(arguments, "action"), text(arguments, "values"))
         }
         Some(("unseal", arguments)) => {
-            commands::unseal(&app, &settings, text(arguments, "reference"), text(arguments, "sealed"))
+            let options = commands::Unseal {
+                principal: arguments.get_one::<String>("principal").map(String::as_str),
+                ignore_expiry: arguments.get_flag("ignore_expiry"),
+            };
+            commands::unseal(
+                &app,
+                &settings,
+                text(arguments, "reference"),
+                text(arguments, "sealed"),
+                options,
+            )
         }
         _ => serve::run(app, settings),
     }
@@ -103,7 +113,19 @@ fn command(name: &'static str) -> Command {
             Command::new("unseal")
                 .about("Opens what a page sealed, for debugging")
                 .arg(Arg::new("reference").required(true).value_name("REFERENCE").help("The action's reference in the same form"))
-                .arg(Arg::new("sealed").required(true).value_name("TEXT").help("The sealed text")),
+                .arg(Arg::new("sealed").required(true).value_name("TEXT").help("The sealed text"))
+                .arg(
+                    Arg::new("principal")
+                        .long("principal")
+                        .value_name("ID")
+                        .help("Whose it is, if it was sealed for one principal"),
+                )
+                .arg(
+                    Arg::new("ignore_expiry")
+                        .long("ignore-expiry")
+                        .num_args(0)
+                        .help("Opens what expired, too"),
+                ),
         )
 }
 

@@ -10,7 +10,12 @@ use callboard_protocol::{
 
 use super::{App, serve};
 use crate::{
-    build_id::BuildId, clock, keys::Keys, manifest::Manifest, registry::Registry, settings::Settings,
+    build_id::BuildId,
+    clock,
+    keys::{Keys, Purpose},
+    manifest::Manifest,
+    registry::Registry,
+    settings::Settings,
 };
 
 pub(super) fn new_keys() {
@@ -42,10 +47,25 @@ pub(super) fn seal(app: &App, settings: &Settings, name: &str, values: &str) -> 
     Ok(())
 }
 
-pub(super) fn unseal(app: &App, settings: &Settings, reference: &str, sealed: &str) -> anyhow::Result<()> {
+/// How a seal is opened for a person who looks into it.
+pub(super) struct Unseal<'a> {
+    /// Whose it is, if it is somebody's alone.
+    pub(super) principal: Option<&'a str>,
+    /// Whether one that expired is opened, too.
+    pub(super) ignore_expiry: bool,
+}
+
+pub(super) fn unseal(
+    app: &App,
+    settings: &Settings,
+    reference: &str,
+    sealed: &str,
+    options: Unseal<'_>,
+) -> anyhow::Result<()> {
     let (_, _, ring) = known(app, settings)?;
     let reference = ActionReference::parse(reference)?.verify(&ring)?;
-    let rows = sealing::open(&ring, &reference, sealed, clock::unix_ms(), None)?;
+    let now_ms = if options.ignore_expiry { 0 } else { clock::unix_ms() };
+    let rows = sealing::open(&ring, &reference, sealed, now_ms, options.principal)?;
     let values = flight::parse(&rows, &flight::Limits::default())?;
     let values = values.root.ok().context("what is sealed is not a value")?;
     println!("{}", serde_json::to_string(&values)?);
@@ -55,7 +75,7 @@ pub(super) fn unseal(app: &App, settings: &Settings, reference: &str, sealed: &s
 fn known(app: &App, settings: &Settings) -> anyhow::Result<(Registry, BuildId, KeyRing)> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = serve::state_dir(app.name, settings)?;
-    let keys = Keys::load(app.name, settings, &state_dir, build)?;
+    let keys = Keys::load(app.name, settings, &state_dir, build, Purpose::Print)?;
     let (allowed, _) = app.actions();
     Ok((Registry::new(allowed, super::pages(), &keys.salt, &keys.ring)?, build, keys.ring))
 }

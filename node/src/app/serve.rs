@@ -15,14 +15,14 @@ use anyhow::Context as _;
 use callboard_cluster::{Versions, memory::MemoryCallPort};
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{App, Start};
 use crate::{
     actors::{Revalidator, SlotWorker},
     build_id::BuildId,
     http::Servers,
-    keys::Keys,
+    keys::{Keys, Purpose},
     node::Node,
     registry::Registry,
     render_cache::RenderCache,
@@ -54,13 +54,21 @@ fn announcement(node: &Node, servers: &Servers) -> String {
 async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = state_dir(app.name, &settings)?;
-    let keys = Keys::load(app.name, &settings, &state_dir, build)?;
+    let keys = Keys::load(app.name, &settings, &state_dir, build, Purpose::Serve)?;
     let (allowed, refused) = app.actions();
     for entry in &refused {
         warn!(
             action = entry.name,
             package = entry.krate,
             "not callable: name its package in App::allow_actions_from"
+        );
+    }
+    for entry in &allowed {
+        debug!(
+            action = entry.name,
+            package = entry.krate,
+            guard = entry.guard.as_ref().map(|guard| guard.name),
+            "callable"
         );
     }
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);

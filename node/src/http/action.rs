@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use callboard_protocol::{ErrorCode, headers, multipart};
+use callboard_protocol::{ErrorCode, action::CallId, headers, multipart};
 
 use super::{Refused, body, error_response::Asker, form, origin, respond};
 use crate::{
@@ -21,7 +21,9 @@ pub(super) async fn post(
     let node = &frontend.node;
     let is_fetch = request.headers().contains_key(headers::NEXT_ACTION);
     let answer = if is_fetch {
-        fetch(&request, &mut payload, &frontend).await.map(|settlement| respond::to_fetch(node, settlement))
+        fetch(&request, &mut payload, &frontend)
+            .await
+            .map(|(call, settled)| respond::to_fetch(node, call, settled))
     } else {
         form::submit(&request, &mut payload, &frontend).await
     };
@@ -30,7 +32,7 @@ pub(super) async fn post(
         Err(refused) => {
             let asker = if is_fetch { Asker::Fetch } else { Asker::Browser };
             let mut response = refused.response(node, asker);
-            if !body::discard(&request, &mut payload, node.settings.body_timeout).await {
+            if refused.ends_connection() || !body::discard(&request, &mut payload).await {
                 response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
             }
             response
@@ -42,7 +44,7 @@ async fn fetch(
     request: &HttpRequest,
     payload: &mut web::Payload,
     frontend: &Frontend,
-) -> Result<Settlement, Refused> {
+) -> Result<(CallId, Settlement), Refused> {
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;

@@ -64,8 +64,12 @@ async fn next(payload: &mut web::Payload) -> Result<Option<Bytes>, Refused> {
     }
 }
 
+/// How long a refusal waits for the rest of its body, for the same reason. A body that is on its way is there by
+/// then; a client that sends none is not waited for.
+const DISCARD_WAIT: Duration = Duration::from_millis(500);
+
 /// Reads on without keeping anything. Answers whether the connection can be used again.
-pub(super) async fn discard(request: &HttpRequest, payload: &mut web::Payload, timeout: Duration) -> bool {
+pub(super) async fn discard(request: &HttpRequest, payload: &mut web::Payload) -> bool {
     if announced_bytes(request).is_some_and(|announced| announced > DISCARD_BYTES_MAX as u64) {
         return false;
     }
@@ -79,7 +83,7 @@ pub(super) async fn discard(request: &HttpRequest, payload: &mut web::Payload, t
         }
         true
     };
-    tokio::time::timeout(timeout, discarding).await.unwrap_or(false)
+    tokio::time::timeout(DISCARD_WAIT, discarding).await.unwrap_or(false)
 }
 
 fn announced_bytes(request: &HttpRequest) -> Option<u64> {

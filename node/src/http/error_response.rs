@@ -47,6 +47,11 @@ impl Refused {
         self
     }
 
+    /// Whether there is no sense in waiting for the rest of the body.
+    pub(crate) fn ends_connection(&self) -> bool {
+        self.code == ErrorCode::BodyIncomplete
+    }
+
     /// The answer.
     pub(crate) fn response(&self, node: &Node, asker: Asker) -> HttpResponse {
         match (asker, self.fallback()) {

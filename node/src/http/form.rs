@@ -8,7 +8,7 @@ use actix_web::{
 use bytes::Bytes;
 use callboard_protocol::{
     ErrorCode, Value,
-    action::Settled,
+    action::{CallId, Settled},
     flight,
     form_action::{self, FormCall},
     headers,
@@ -23,7 +23,7 @@ use super::{
     page, respond,
 };
 use crate::{
-    actors::{Frontend, Settlement},
+    actors::{Frontend, Published, Settlement},
     context::FormState,
     request::RequestHead,
 };
@@ -55,8 +55,8 @@ pub(super) async fn submit(
     let action = admitted.resolved.action;
     let arguments = decode(&call, frontend)?;
     let key = call.key().unwrap_or_default().to_owned();
-    let settlement = frontend.call(admitted, arguments).await?;
-    answer(request, frontend, settlement, |result| FormState { action: action.id, key, result }).await
+    let settled = frontend.call(admitted, arguments).await?;
+    answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
@@ -75,18 +75,21 @@ fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
 async fn answer(
     request: &HttpRequest,
     frontend: &Frontend,
-    settlement: Settlement,
+    (call, settlement): (CallId, Settlement),
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
     let Settlement { outcome, published } = settlement;
+    if let Published::Unconfirmed = published {
+        return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
+    }
     let mut response = match &outcome.settled {
         Settled::Mismatch(detail) => return Err(Refused::new(ErrorCode::ArgumentMismatch, detail.clone())),
-        _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
+        Settled::Thrown(_) => html_error(500, "something went wrong; it is in the log of the application"),
         _ if outcome.effects.fallback.is_some() => html_error(
             outcome.effects.fallback.map_or(404, |fallback| fallback.code().status()),
             "there is nothing here for you",
         ),
-        Settled::Thrown(_) => html_error(500, "something went wrong; it is in the log of the application"),
+        _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
         Settled::Value(rows) => {
             let answer = flight::parse_action(&[&frontend.node.root_row[..], rows].concat());
             let result = answer.ok().and_then(|answer| answer.result.ok());
@@ -94,10 +97,10 @@ async fn answer(
             page::after_form(request, frontend, form_state(result.ok_or_else(unreadable)?)).await
         }
     };
-    if let Some(redirect) = &outcome.effects.redirect {
+    if let Some(redirect) = respond::redirect(&outcome) {
         respond::location(&mut response, &redirect.url);
     }
-    respond::effects(&mut response, &outcome, &published, Asker::Browser);
+    respond::effects(&mut response, call, &outcome, &published, Asker::Browser);
     Ok(response)
 }
 
@@ -133,9 +136,7 @@ impl FormKind {
         match self {
             Self::Multipart(boundary) => Ok(multipart::collect(body, boundary, node.multipart_limits)?),
             Self::UrlEncoded => {
-                let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&body).map_err(|_| {
-                    Refused::new(ErrorCode::MalformedReply, "the form's fields cannot be read")
-                })?;
+                let fields = url_encoded(&body)?;
                 if fields.len() > node.settings.decode_parts_max {
                     return Err(Refused::new(ErrorCode::ReplyLimit, "the form has too many fields"));
                 }
@@ -143,4 +144,22 @@ impl FormKind {
             }
         }
     }
+}
+
+/// The fields of an `application/x-www-form-urlencoded` body. What is not UTF-8 is refused, not mended.
+fn url_encoded(body: &[u8]) -> Result<Vec<(String, String)>, Refused> {
+    let decoded = |text: &[u8]| {
+        let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        let bytes = percent_encoding::percent_decode(&spaced).collect();
+        String::from_utf8(bytes)
+            .map_err(|_| Refused::new(ErrorCode::MalformedReply, "a field of the form is not UTF-8"))
+    };
+    body.split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+            Ok((decoded(name)?, decoded(value)?))
+        })
+        .collect()
 }

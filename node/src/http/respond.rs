@@ -11,7 +11,7 @@ use actix_web::{
 };
 use callboard_protocol::{
     ErrorCode,
-    action::{Outcome, RedirectKind, Settled, VALUE_ROW},
+    action::{CallId, Outcome, Redirect, RedirectKind, Settled, VALUE_ROW},
     flight, headers,
 };
 
@@ -24,8 +24,11 @@ use crate::{
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate");
 
 /// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it.
-pub(super) fn to_fetch(node: &Node, settlement: Settlement) -> HttpResponse {
+pub(super) fn to_fetch(node: &Node, call: CallId, settlement: Settlement) -> HttpResponse {
     let Settlement { outcome, published } = settlement;
+    if let Published::Unconfirmed = published {
+        return unconfirmed(node, call, &outcome, Asker::Fetch);
+    }
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(&node.root_row);
     let status = match (&outcome.settled, outcome.effects.fallback) {
@@ -49,7 +52,7 @@ pub(super) fn to_fetch(node: &Node, settlement: Settlement) -> HttpResponse {
     let mut response = HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/x-component")))
         .body(body);
-    if let Some(redirect) = &outcome.effects.redirect {
+    if let Some(redirect) = redirect(&outcome) {
         let kind = match redirect.kind {
             RedirectKind::Push => "push",
             RedirectKind::Replace => "replace",
@@ -61,32 +64,48 @@ pub(super) fn to_fetch(node: &Node, settlement: Settlement) -> HttpResponse {
             &format!("{};{kind}", encoded_url(&redirect.url).replace(';', "%3B")),
         );
     }
-    effects(&mut response, &outcome, &published, Asker::Fetch);
+    effects(&mut response, call, &outcome, &published, Asker::Fetch);
     response
 }
 
-/// Headers that follow from what the action asked for.
-pub(super) fn effects(response: &mut HttpResponse, outcome: &Outcome, published: &Published, asker: Asker) {
-    let settled = match (&outcome.settled, published) {
-        (_, Published::Unconfirmed) => {
-            *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-            response.headers_mut().remove(header::LOCATION);
-            set(response, headers::CALLBOARD_REVALIDATION, "unconfirmed");
-            "unknown"
-        }
-        (Settled::Thrown(_), _) => "failed",
-        _ => "done",
+/// The redirect that is followed: only where the action neither failed nor answered with a fallback.
+pub(super) fn redirect(outcome: &Outcome) -> Option<&Redirect> {
+    let returned = matches!(outcome.settled, Settled::Value(_)) && outcome.effects.fallback.is_none();
+    outcome.effects.redirect.as_ref().filter(|_| returned)
+}
+
+/// The action ended, and nobody knows whether what it revalidated is.
+pub(super) fn unconfirmed(node: &Node, call: CallId, outcome: &Outcome, asker: Asker) -> HttpResponse {
+    let detail = "the action ended, but what it revalidated is not confirmed; pages may be old for a while";
+    let mut response = Refused::new(ErrorCode::OutcomeUnknown, detail).of_call(call).response(node, asker);
+    set(&mut response, headers::CALLBOARD_REVALIDATION, "unconfirmed");
+    cookies(&mut response, outcome);
+    response
+}
+
+/// Headers that follow from what the action ended in and what it asked for.
+pub(super) fn effects(
+    response: &mut HttpResponse,
+    call: CallId,
+    outcome: &Outcome,
+    published: &Published,
+    asker: Asker,
+) {
+    let failure = match (&outcome.settled, outcome.effects.fallback) {
+        (Settled::Thrown(thrown), _) => Some(thrown.code),
+        (_, Some(fallback)) => Some(fallback.code()),
+        _ => None,
     };
-    let headers_out = response.headers_mut();
-    headers_out.insert(outcome_header(), HeaderValue::from_static(settled));
-    if !headers_out.contains_key(header::CACHE_CONTROL) {
-        headers_out.insert(header::CACHE_CONTROL, NO_STORE);
+    let settled = if matches!(outcome.settled, Settled::Thrown(_)) { "failed" } else { "done" };
+    set(response, headers::CALLBOARD_OUTCOME, settled);
+    if let Some(code) = failure {
+        set(response, headers::CALLBOARD_ERROR, code.as_str());
+        set(response, headers::CALLBOARD_CALL_ID, &call.to_string());
     }
-    for cookie in &outcome.effects.cookies {
-        if let Ok(value) = HeaderValue::from_str(cookie) {
-            headers_out.append(header::SET_COOKIE, value);
-        }
+    if !response.headers().contains_key(header::CACHE_CONTROL) {
+        response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
     }
+    cookies(response, outcome);
     if let Published::At(position) = published {
         set(response, headers::CALLBOARD_REVALIDATED_AT, &position.to_string());
     }
@@ -101,13 +120,17 @@ pub(super) fn effects(response: &mut HttpResponse, outcome: &Outcome, published:
     }
 }
 
+fn cookies(response: &mut HttpResponse, outcome: &Outcome) {
+    for cookie in &outcome.effects.cookies {
+        if let Ok(value) = HeaderValue::from_str(cookie) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+}
+
 /// Where a browser goes next.
 pub(super) fn location(response: &mut HttpResponse, url: &str) {
     set(response, "location", &encoded_url(url));
-}
-
-fn outcome_header() -> HeaderName {
-    HeaderName::from_static(headers::CALLBOARD_OUTCOME)
 }
 
 /// A URL as a header can carry it: what is no visible ASCII is percent-encoded, so that a line end in it is not the

@@ -126,7 +126,7 @@ settings! {
     allow_missing_origin: bool = "false", "true or false";
     /// Memory for rendered pages. Beyond it the least useful are dropped.
     render_cache_bytes_max: usize = "67108864", "bytes";
-    /// Pages that render at the same time on one worker thread; more wait.
+    /// Pages that render at the same time on this node; more wait.
     renders_max: usize = "256", "renders";
     /// How long to wait for a revalidation to be published before the call is answered 504 `unknown`.
     publish_timeout: Duration = "5s", "duration";

@@ -38,9 +38,16 @@ pub enum SettingError {
 }
 
 /// The texts found for each setting, the strongest last.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     texts: BTreeMap<String, (String, String)>,
+}
+
+/// Names alone: a value may be a secret.
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.texts.keys()).finish()
+    }
 }
 
 impl Sources {
@@ -59,7 +66,8 @@ impl Sources {
             let text = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Array(items) => {
-                    items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+                    let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
+                    texts.ok_or_else(|| failed(format!("{name}: expected a list of texts")))?.join(",")
                 }
                 other => other.to_string(),
             };

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("callboard-cluster", &["callboard-protocol"]),
     ("callboard", &["callboard-macros", "callboard-protocol", "callboard-cluster"]),
     ("guestbook", &["callboard"]),
+    ("visitors", &["callboard"]),
     ("workload", &["callboard"]),
     ("xtask", &["callboard", "callboard-protocol", "callboard-cluster"]),
 ];
