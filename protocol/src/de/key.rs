@@ -1,6 +1,6 @@
 //! Names of members. JavaScript has only strings for them, so numbers and booleans are read from their text.
 
-use serde::de::{self, Deserializer, Expected, Visitor};
+use serde::de::{Deserializer, Expected, Visitor};
 
 use super::{DeError, deserializer::visit_text, variant::Variant, walk::Walk, words};
 use crate::{
@@ -101,13 +101,5 @@ impl<'v> Deserializer<'v> for Key<'v, '_> {
     serde::forward_to_deserialize_any! {
         <V: Visitor<'v>>
         char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-    }
-}
-
-impl<'v> de::IntoDeserializer<'v, DeError> for Key<'v, '_> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
     }
 }

@@ -61,7 +61,7 @@ fn integer(name: &str) -> Option<String> {
     macro_rules! ranges {
         ($($type:ident)*) => {
             match name {
-                $(stringify!($type) => Some(format!("a whole number from {} to {}", $type::MIN, $type::MAX)),)*
+                $(stringify!($type) => Some(format!("an integer from {} to {}", $type::MIN, $type::MAX)),)*
                 _ => None,
             }
         };

@@ -92,6 +92,7 @@ impl<'de> Visitor<'de> for BytesVisitor {
 
 /// What another format sees of a typed array.
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "a typed array")]
 struct TypedArrayFields<'a> {
     #[serde(rename = "type")]
     kind: Cow<'a, str>,

@@ -44,6 +44,7 @@ impl From<File> for Blob {
 
 /// What another format sees of a file or blob.
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "a file")]
 struct Fields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<Cow<'a, str>>,

@@ -42,11 +42,11 @@ fn an_error_names_its_argument() {
     let mut three = arguments(j!([1, "x", [0, "y"]]));
     assert_eq!(three.next(), Ok(1));
     let second = three.next::<u8>().unwrap_err();
-    assert_eq!(second.to_string(), "argument 2: expected a whole number from 0 to 255, found a string");
+    assert_eq!(second.to_string(), "argument 2: expected an integer from 0 to 255, found a string");
     let third = three.next::<Vec<f32>>().unwrap_err();
     assert_eq!(third.to_string(), "argument 3, [1]: expected a number, found a string");
     let alone = from_argument::<u8>(0, &Value::null()).unwrap_err();
-    assert_eq!(alone.to_string(), "argument 1: expected a whole number from 0 to 255, found null");
+    assert_eq!(alone.to_string(), "argument 1: expected an integer from 0 to 255, found null");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn the_rest_are_all_that_are_left() {
     let mut arguments = arguments(j!([1, 2, "x"]));
     assert_eq!(arguments.next(), Ok(1));
     let wrong = arguments.rest::<u8>().unwrap_err();
-    assert_eq!(wrong.to_string(), "argument 3: expected a whole number from 0 to 255, found a string");
+    assert_eq!(wrong.to_string(), "argument 3: expected an integer from 0 to 255, found a string");
     assert_eq!(from_rest(1, &json(j!([1, 2, 3]))), Ok(Rest(vec![2, 3])));
     assert_eq!(from_rest::<u8>(9, &json(j!([1]))), Ok(Rest(vec![])));
 }

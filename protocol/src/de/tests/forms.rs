@@ -95,9 +95,9 @@ fn a_box_is_ticked_or_not_or_not_there() {
 #[test]
 fn mistakes_name_the_field() {
     let cases = [
-        (("age", "abc"), r#"argument 1, .age: expected a whole number from 0 to 255, found "abc""#),
-        (("age", "300"), r#"argument 1, .age: expected a whole number from 0 to 255, found "300""#),
-        (("age", "1.5"), r#"argument 1, .age: expected a whole number from 0 to 255, found "1.5""#),
+        (("age", "abc"), r#"argument 1, .age: expected an integer from 0 to 255, found "abc""#),
+        (("age", "300"), r#"argument 1, .age: expected an integer from 0 to 255, found "300""#),
+        (("age", "1.5"), r#"argument 1, .age: expected an integer from 0 to 255, found "1.5""#),
         (("height", "tall"), r#"argument 1, .height: expected a number, found "tall""#),
         (("height", "inf"), r#"argument 1, .height: expected a number, found "inf""#),
         (("height", ""), r#"argument 1, .height: expected a number, found """#),
@@ -109,7 +109,7 @@ fn mistakes_name_the_field() {
     }
     assert_eq!(
         entry(&[("scores", "1"), ("scores", "x")]),
-        Err(r#"argument 1, .scores[1]: expected a whole number from 0 to 4294967295, found "x""#.into())
+        Err(r#"argument 1, .scores[1]: expected an integer from 0 to 4294967295, found "x""#.into())
     );
     assert_eq!(
         entry(&[("name", "a"), ("name", "b")]),
@@ -152,10 +152,7 @@ fn files_come_as_files_and_an_unused_input_as_none() {
         Slot::Node(builder.add(Node::FormData(vec![("photo".into(), file)])))
     });
     assert!(read::<Form<Upload>>(&unused).unwrap().photo.is_none());
-    assert_eq!(
-        refused::<Form<Upload>>(&form(&[("photo", "x")])),
-        ".photo: expected an object, found a string"
-    );
+    assert_eq!(refused::<Form<Upload>>(&form(&[("photo", "x")])), ".photo: expected a file, found a string");
 }
 
 #[test]
@@ -200,7 +197,7 @@ fn a_plain_object_is_a_form_as_well() {
     let form: Form<Entry> = read(&value).unwrap();
     assert_eq!((&*form.name, form.age, form.subscribed, form.tags.len()), ("Ada", Some(36), true, 1));
     let error = from_argument::<Form<Entry>>(0, &json(j!({ "age": "36" }))).unwrap_err();
-    assert_eq!(error.to_string(), "argument 1, .age: expected a whole number from 0 to 255, found a string");
+    assert_eq!(error.to_string(), "argument 1, .age: expected an integer from 0 to 255, found a string");
 }
 
 #[test]
@@ -222,7 +219,7 @@ fn a_nested_form_is_read_where_it_stands() {
     });
     assert_eq!(
         refused::<(Option<u8>, Form<Entry>)>(&value),
-        r#"[1].age: expected a whole number from 0 to 255, found "x""#
+        r#"[1].age: expected an integer from 0 to 255, found "x""#
     );
 }
 

@@ -69,7 +69,7 @@ fn a_big_integer_is_an_integer_but_no_float() {
     assert_eq!(read::<i128>(&big(&i128::MIN.to_string())), Ok(i128::MIN));
     assert_eq!(read::<u8>(&big("255")), Ok(255));
     assert_eq!(refused::<f64>(&big("1")), "expected a number, found a big integer");
-    assert_eq!(refused::<u8>(&big("256")), "expected a whole number from 0 to 255, found 256");
+    assert_eq!(refused::<u8>(&big("256")), "expected an integer from 0 to 255, found 256");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn objects_are_structs_and_maps() {
     assert_eq!(read::<HashMap<JsString, JsString>>(&value).unwrap()[&"1".into()], "a");
     assert_eq!(
         refused::<HashMap<u8, u8>>(&json(j!({ "x": 1 }))),
-        r#".x: expected a whole number from 0 to 255, found "x""#
+        r#".x: expected an integer from 0 to 255, found "x""#
     );
     let lone = object(Node::Object(vec![(JsString::from_units(&[0xD800]), Slot::Bool(true))]));
     assert_eq!(read::<HashMap<JsString, bool>>(&lone).unwrap().len(), 1);

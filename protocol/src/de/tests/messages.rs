@@ -53,15 +53,15 @@ fn a_struct_says_where_and_what() {
         ),
         (
             j!({ "items": [{ "price": 1, "count": 300 }] }),
-            "argument 2, .items[0].count: expected a whole number from 0 to 255, found 300",
+            "argument 2, .items[0].count: expected an integer from 0 to 255, found 300",
         ),
         (
             j!({ "items": [{ "price": 1, "count": 1.5 }] }),
-            "argument 2, .items[0].count: expected a whole number from 0 to 255, found 1.5",
+            "argument 2, .items[0].count: expected an integer from 0 to 255, found 1.5",
         ),
         (
             j!({ "items": [{ "price": 1, "count": -1 }] }),
-            "argument 2, .items[0].count: expected a whole number from 0 to 255, found -1",
+            "argument 2, .items[0].count: expected an integer from 0 to 255, found -1",
         ),
         (j!({ "kind": "Tiny" }), r#"argument 2, .kind: expected one of "Small", "Large", found "Tiny""#),
         (
@@ -79,7 +79,7 @@ fn a_struct_says_where_and_what() {
         ),
         (
             j!({ "kind": { "Large": "x" } }),
-            "argument 2, .kind.Large: expected a whole number from 0 to 255, found a string",
+            "argument 2, .kind.Large: expected an integer from 0 to 255, found a string",
         ),
         (j!({ "pair": [1] }), "argument 2, .pair: expected an array of 2 items, found 1"),
         (j!({ "pair": [1, 2, 3] }), "argument 2, .pair: expected an array of 2 items, found 3"),
@@ -107,18 +107,15 @@ fn scalars_say_what_they_expect() {
     scalar::<char>(text("ab"), r#"expected a string of one character, found "ab""#);
     scalar::<()>(Slot::Number(1.0), "expected null or undefined, found a number");
     scalar::<f64>(Slot::Undefined, "expected a number, found undefined");
-    scalar::<i8>(Slot::Number(128.0), "expected a whole number from -128 to 127, found 128");
-    scalar::<u64>(
-        Slot::Number(1e300),
-        "expected a whole number from 0 to 18446744073709551615, found 1e+300",
-    );
+    scalar::<i8>(Slot::Number(128.0), "expected an integer from -128 to 127, found 128");
+    scalar::<u64>(Slot::Number(1e300), "expected an integer from 0 to 18446744073709551615, found 1e+300");
     scalar::<u128>(
         Slot::Number(-1.0),
-        "expected a whole number from 0 to 340282366920938463463374607431768211455, found -1",
+        "expected an integer from 0 to 340282366920938463463374607431768211455, found -1",
     );
     scalar::<std::num::NonZeroU8>(
         Slot::Number(0.0),
-        "expected a whole number from 0 to 255, other than 0, found 0",
+        "expected an integer from 0 to 255, other than 0, found 0",
     );
     scalar::<Vec<u8>>(text("x"), "expected an array, found a string");
     scalar::<Form<Item>>(text("x"), "expected an object, found a string");
