@@ -116,7 +116,7 @@ fn a_form_may_lead_elsewhere() {
     let mismatch = submit(&caller, "/order/1", &[("cups", "many")]);
     assert_eq!((mismatch.status, mismatch.header("callboard-outcome")), (400, "not-run"));
     assert!(
-        mismatch.body.contains("argument 3, .cups: expected a whole number from 0 to 255"),
+        mismatch.body.contains("argument 3, .cups: expected an integer from 0 to 255"),
         "{}",
         mismatch.body
     );

@@ -1,359 +1,393 @@
-//! serde's `Deserializer` over a place in a value.
+//! serde's data model, read from the graph.
 
-use serde::{
-    Deserializer,
-    de::{Visitor, value::BorrowedStrDeserializer},
-    forward_to_deserialize_any,
-};
+use serde::de::{self, Deserializer, Expected, Unexpected, Visitor};
 
 use super::{
-    DeError,
-    access::{Items, Members, Pairs, Variant},
-    error::{echo, quoted},
-    kind_of,
-    session::{Level, visit},
+    DeError, Problem,
+    access::{Entries, Items, Members, Pairs},
+    elements::Elements,
+    form::FormFields,
+    variant::Variant,
+    walk::Walk,
+    words,
 };
 use crate::{
-    Value,
-    js::{JsString, handover},
-    value::{Node, Promise, Slot},
+    js::{BigInt, JsString, handover},
+    value::{Node, NodeId, Slot},
 };
 
-/// A place in a value.
+/// A place in a value, to be read as any type.
 #[derive(Clone, Copy)]
-pub(super) struct At<'de> {
-    pub(super) value: &'de Value,
-    pub(super) slot: &'de Slot,
+pub(super) struct Place<'v, 'w> {
+    walk: &'w Walk<'v>,
+    slot: &'v Slot,
 }
 
-impl<'de> At<'de> {
-    pub(super) fn new(value: &'de Value) -> Self {
-        Self { value, slot: value.slot() }
+impl<'v, 'w> Place<'v, 'w> {
+    pub(super) fn new(walk: &'w Walk<'v>, slot: &'v Slot) -> Self {
+        Self { walk, slot }
     }
 
-    pub(super) fn to(self, slot: &'de Slot) -> Self {
-        Self { slot, ..self }
+    /// The slot, behind promises that were kept.
+    fn settled(self) -> Result<&'v Slot, DeError> {
+        self.walk.settled(self.slot)
     }
 
-    pub(super) fn found(self) -> &'static str {
-        kind_of(self.value, self.slot)
-    }
-
-    pub(super) fn mismatch(self, expected: &str) -> DeError {
-        DeError::expected(expected, self.found())
-    }
-
-    pub(super) fn node(self) -> Option<&'de Node> {
-        match self.slot {
-            Slot::Node(id) => Some(self.value.graph().node(*id)),
+    /// The object that stands here.
+    fn node(self) -> Result<Option<(NodeId, &'v Node)>, DeError> {
+        Ok(match self.settled()? {
+            Slot::Node(id) => Some((*id, self.walk.node(*id))),
             _ => None,
+        })
+    }
+
+    #[cold]
+    fn mismatch<T>(self, expected: &dyn Expected) -> Result<T, DeError> {
+        let slot = self.settled()?;
+        Err(DeError::mismatch(expected, self.walk.kind(slot)))
+    }
+
+    /// An integer of a type of which `u64` and `i64` are parts, or which is a part of them.
+    fn integer<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
+            Slot::Number(number) => visit_number(*number, visitor),
+            Slot::BigInt(integer) => match (integer.as_str().parse(), integer.as_str().parse()) {
+                (Ok(positive), _) => visitor.visit_u64(positive),
+                (_, Ok(negative)) => visitor.visit_i64(negative),
+                _ => Err(out_of_range(integer, &visitor)),
+            },
+            _ => self.mismatch(&visitor),
         }
     }
 
-    /// Looks through promises, which are there or not by now, and pays for the visit.
-    fn settled(mut self) -> Result<Self, DeError> {
-        visit()?;
-        while let Some(Node::Promise(promise)) = self.node() {
-            visit()?;
-            match promise {
-                Promise::Fulfilled(slot) => self = self.to(slot),
-                Promise::Rejected { .. } => return Err(DeError::problem("a promise that was rejected")),
-            }
-        }
-        Ok(self)
-    }
-
-    fn text(self, expected: &str) -> Result<&'de str, DeError> {
-        match self.slot {
-            Slot::String(text) => text_of(text),
-            _ => Err(self.mismatch(expected)),
-        }
-    }
-
-    /// A whole number within a type's range, from a number or a big integer.
-    fn integer<T: TryFrom<i128>>(
-        self,
-        min: impl std::fmt::Display,
-        max: impl std::fmt::Display,
-    ) -> Result<T, DeError> {
-        let range = || format!("a whole number from {min} to {max}");
-        let (number, shown) = match self.slot {
-            // Above 2^53 a number that is whole need not be the one that was meant; its range still counts.
-            Slot::Number(number) if number.trunc() == *number && number.abs() < 1e38 => {
-                (Some(*number as i128), number.to_string())
-            }
-            Slot::Number(number) => (None, number.to_string()),
-            Slot::BigInt(number) => (number.to_i128(), echo(number.as_str())),
-            _ => return Err(self.mismatch(&range())),
-        };
-        let fits = number.and_then(|number| T::try_from(number).ok());
-        fits.ok_or_else(|| DeError::expected(range(), shown))
-    }
-}
-
-pub(super) fn text_of(text: &JsString) -> Result<&str, DeError> {
-    text.as_str().ok_or_else(|| {
-        DeError::expected("text", "a string with a lone surrogate; only a JsString can hold one")
-    })
-}
-
-macro_rules! integers {
-    ($($method:ident, $visit:ident, $type:ty;)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-            visitor.$visit(self.settled()?.integer::<$type>(<$type>::MIN, <$type>::MAX)?)
-        }
-    )*};
-}
-
-impl<'de> Deserializer<'de> for At<'de> {
-    type Error = DeError;
-
-    integers! {
-        deserialize_i8, visit_i8, i8;
-        deserialize_i16, visit_i16, i16;
-        deserialize_i32, visit_i32, i32;
-        deserialize_i64, visit_i64, i64;
-        deserialize_i128, visit_i128, i128;
-        deserialize_u8, visit_u8, u8;
-        deserialize_u16, visit_u16, u16;
-        deserialize_u32, visit_u32, u32;
-        deserialize_u64, visit_u64, u64;
-        deserialize_u128, visit_u128, u128;
-    }
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        let id = match at.slot {
-            Slot::Undefined | Slot::Null => return visitor.visit_unit(),
-            Slot::Bool(value) => return visitor.visit_bool(*value),
-            Slot::Number(number) => return any_number(*number, visitor),
-            Slot::String(text) => return visitor.visit_borrowed_str(text_of(text)?),
-            Slot::BigInt(number) => {
-                return match number.to_i128() {
-                    Some(number) => visitor.visit_i128(number),
-                    None => Err(DeError::expected("a number", "a big integer of more than 128 bits")),
-                };
-            }
-            Slot::Date(date) => {
-                let iso = date.to_iso().ok_or_else(|| DeError::expected("a date", "an invalid date"))?;
-                return visitor.visit_string(iso);
-            }
-            Slot::Symbol(_) => return Err(at.mismatch("a value")),
-            Slot::Node(id) => id,
-        };
-        let _level = Level::enter()?;
-        match at.value.graph().node(*id) {
-            Node::Array(items) | Node::Set(items) | Node::Iterator(items) => {
-                visitor.visit_seq(Items::new(at, items))
-            }
-            Node::Object(members) => visitor.visit_map(Members::new(at, members)),
-            Node::Map(pairs) => visitor.visit_map(Pairs::new(at, pairs)),
-            Node::Bytes(array) => visitor.visit_borrowed_bytes(&array.bytes),
-            Node::Blob(blob) => visitor.visit_borrowed_bytes(&blob.bytes),
-            _ => Err(at.mismatch("a plain value")),
-        }
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        match at.slot {
-            Slot::Bool(value) => visitor.visit_bool(*value),
-            _ => Err(at.mismatch("true or false")),
-        }
-    }
-
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        self.deserialize_f64(visitor)
-    }
-
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        match at.slot {
+    fn float<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
             Slot::Number(number) => visitor.visit_f64(*number),
-            _ => Err(at.mismatch("a number")),
+            _ => self.mismatch(&visitor),
         }
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        visitor.visit_borrowed_str(self.settled()?.text("a character")?)
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        visitor.visit_borrowed_str(self.settled()?.text("a string")?)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        match at.node() {
-            Some(Node::Bytes(array)) => visitor.visit_borrowed_bytes(&array.bytes),
-            Some(Node::Blob(blob)) => visitor.visit_borrowed_bytes(&blob.bytes),
-            _ => Err(at.mismatch("binary data")),
-        }
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        self.deserialize_bytes(visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        match at.slot {
-            Slot::Undefined | Slot::Null => visitor.visit_none(),
-            _ => visitor.visit_some(at),
-        }
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        match at.slot {
+    fn nothing<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
             Slot::Undefined | Slot::Null => visitor.visit_unit(),
-            _ => Err(at.mismatch("null or undefined")),
+            _ => self.mismatch(&visitor),
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
+    /// Hands a value over to a newtype of [`crate::js`], past serde.
+    fn hand<V: Visitor<'v>>(self, slot: &'v Slot, visitor: V) -> Result<V::Value, DeError> {
+        if let Slot::BigInt(integer) = slot {
+            self.walk.charge_bytes(integer.as_str().len())?;
+        }
+        handover::put(self.walk.value(slot));
+        let read = visitor.visit_newtype_struct(self);
+        // Whoever borrows the name and does not take the value must not leave it to the next.
+        drop(handover::take());
+        read
+    }
+
+    fn items<V: Visitor<'v>>(self, id: NodeId, items: &'v [Slot], visitor: V) -> Result<V::Value, DeError> {
+        let _level = self.walk.enter(id)?;
+        visitor.visit_seq(Items::new(self.walk, items))
+    }
+
+    fn members<V: Visitor<'v>>(
         self,
-        _: &'static str,
+        id: NodeId,
+        members: &'v [(JsString, Slot)],
         visitor: V,
     ) -> Result<V::Value, DeError> {
-        self.deserialize_unit(visitor)
+        let _level = self.walk.enter(id)?;
+        visitor.visit_map(Members::new(self.walk, members))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
+    fn any_node<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.node()? {
+            Some((id, Node::Object(members))) => self.members(id, members, visitor),
+            Some((_, Node::Bytes(_) | Node::Blob(_))) => self.deserialize_bytes(visitor),
+            Some((_, Node::Array(_) | Node::Map(_) | Node::Set(_) | Node::Iterator(_))) => {
+                self.deserialize_seq(visitor)
+            }
+            _ => self.mismatch(&visitor),
+        }
+    }
+}
+
+/// A number that is an integer as one, so that it fits into every integer type in whose range it is.
+fn visit_number<'v, V: Visitor<'v>>(number: f64, visitor: V) -> Result<V::Value, DeError> {
+    const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+    const TWO_64: f64 = 2.0 * TWO_63;
+    if number.trunc().to_bits() != number.to_bits() {
+        visitor.visit_f64(number)
+    } else if (0.0..TWO_64).contains(&number) {
+        // `-0` is in the range and becomes 0: only `deserialize_any` has to tell them apart.
+        #[expect(clippy::cast_sign_loss, reason = "in the range")]
+        visitor.visit_u64(number as u64)
+    } else if (-TWO_63..0.0).contains(&number) {
+        visitor.visit_i64(number as i64)
+    } else {
+        visitor.visit_f64(number)
+    }
+}
+
+#[cold]
+fn out_of_range(integer: &BigInt, expected: &dyn Expected) -> DeError {
+    DeError::mismatch(expected, words::cut(integer.as_str()))
+}
+
+/// Text, borrowed from the value.
+pub(super) fn visit_text<'v, V: Visitor<'v>>(
+    walk: &Walk<'v>,
+    text: &'v JsString,
+    visitor: V,
+) -> Result<V::Value, DeError> {
+    let text = text.as_str().ok_or_else(|| DeError::new(Problem::LoneSurrogate))?;
+    walk.charge_bytes(text.len())?;
+    visitor.visit_borrowed_str(text)
+}
+
+macro_rules! through {
+    ($($method:ident => $to:ident,)*) => {
+        $(fn $method<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> { self.$to(visitor) })*
+    };
+}
+
+impl<'v> Deserializer<'v> for Place<'v, '_> {
+    type Error = DeError;
+
+    through! {
+        deserialize_i8 => integer,
+        deserialize_i16 => integer,
+        deserialize_i32 => integer,
+        deserialize_i64 => integer,
+        deserialize_u8 => integer,
+        deserialize_u16 => integer,
+        deserialize_u32 => integer,
+        deserialize_u64 => integer,
+        deserialize_f32 => float,
+        deserialize_f64 => float,
+        deserialize_char => deserialize_str,
+        deserialize_string => deserialize_str,
+        deserialize_identifier => deserialize_str,
+        deserialize_byte_buf => deserialize_bytes,
+        deserialize_unit => nothing,
+    }
+
+    /// What has no peer in serde's data model is what `JSON.stringify` makes of it: a date is its ISO text.
+    fn deserialize_any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
+            Slot::Undefined | Slot::Null => visitor.visit_unit(),
+            Slot::Bool(truth) => visitor.visit_bool(*truth),
+            Slot::Number(number) if *number == 0.0 && number.is_sign_negative() => visitor.visit_f64(*number),
+            Slot::Number(number) => visit_number(*number, visitor),
+            Slot::String(text) => visit_text(self.walk, text, visitor),
+            Slot::BigInt(integer) => match (integer.as_str().parse(), integer.as_str().parse()) {
+                (Ok(positive), _) => visitor.visit_u64(positive),
+                (_, Ok(negative)) => visitor.visit_i64(negative),
+                _ => {
+                    self.walk.charge_bytes(integer.as_str().len())?;
+                    visitor.visit_str(integer.as_str())
+                }
+            },
+            Slot::Date(date) => match date.to_iso() {
+                Some(text) => visitor.visit_string(text),
+                None => visitor.visit_unit(),
+            },
+            Slot::Symbol(_) => self.mismatch(&visitor),
+            Slot::Node(_) => self.any_node(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
+            Slot::Bool(truth) => visitor.visit_bool(*truth),
+            _ => self.mismatch(&visitor),
+        }
+    }
+
+    fn deserialize_i128<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        const TWO_127: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
+        match self.settled()? {
+            Slot::Number(number) if number.fract() == 0.0 && (-TWO_127..TWO_127).contains(number) => {
+                visitor.visit_i128(*number as i128)
+            }
+            Slot::Number(number) => Err(de::Error::invalid_value(Unexpected::Float(*number), &visitor)),
+            Slot::BigInt(integer) => match integer.to_i128() {
+                Some(number) => visitor.visit_i128(number),
+                None => Err(out_of_range(integer, &visitor)),
+            },
+            _ => self.mismatch(&visitor),
+        }
+    }
+
+    fn deserialize_u128<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        const TWO_128: f64 = 340_282_366_920_938_463_463_374_607_431_768_211_456.0;
+        match self.settled()? {
+            #[expect(clippy::cast_sign_loss, reason = "in the range")]
+            Slot::Number(number) if number.fract() == 0.0 && (0.0..TWO_128).contains(number) => {
+                visitor.visit_u128(*number as u128)
+            }
+            Slot::Number(number) => Err(de::Error::invalid_value(Unexpected::Float(*number), &visitor)),
+            Slot::BigInt(integer) => match integer.as_str().parse() {
+                Ok(number) => visitor.visit_u128(number),
+                Err(_) => Err(out_of_range(integer, &visitor)),
+            },
+            _ => self.mismatch(&visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
+            Slot::String(text) => visit_text(self.walk, text, visitor),
+            _ => self.mismatch(&visitor),
+        }
+    }
+
+    fn deserialize_bytes<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        let bytes = match self.node()? {
+            Some((_, Node::Bytes(array))) => &array.bytes,
+            Some((_, Node::Blob(blob))) => &blob.bytes,
+            Some((id, Node::Array(items))) => return self.items(id, items, visitor),
+            _ => return self.mismatch(&visitor),
+        };
+        self.walk.charge(1)?;
+        self.walk.charge_bytes(bytes.len())?;
+        visitor.visit_borrowed_bytes(bytes)
+    }
+
+    /// `undefined` is none and `null` a unit: `Option` makes no difference between them, and `Maybe` does.
+    fn deserialize_option<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.settled()? {
+            Slot::Undefined => visitor.visit_none(),
+            Slot::Null => visitor.visit_unit(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'v>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        self.nothing(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'v>>(
         self,
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DeError> {
         match name {
-            handover::VALUE => {
-                visit()?;
-                handover::put(self.value.at(self.slot));
-                visitor.visit_unit().map_err(|flat| handover::take_error().unwrap_or(flat))
-            }
-            handover::MAP => {
-                let at = self.settled()?;
-                match at.node() {
-                    Some(Node::Map(pairs)) => visitor.visit_newtype_struct(Pairs::new(at, pairs)),
-                    _ => Err(at.mismatch("a map")),
+            handover::VALUE => self.hand(self.slot, visitor),
+            handover::SETTLED => self.hand(self.settled()?, visitor),
+            handover::MAP => match self.node()? {
+                Some((_, Node::Map(_))) => visitor.visit_newtype_struct(self),
+                _ => self.mismatch(&visitor),
+            },
+            handover::SET => match self.node()? {
+                Some((_, Node::Set(_))) => visitor.visit_newtype_struct(self),
+                _ => self.mismatch(&visitor),
+            },
+            handover::FORM => match self.node()? {
+                Some((id, Node::FormData(entries))) => {
+                    let _level = self.walk.enter(id)?;
+                    let form = FormFields::new(self.walk, self.settled()?, entries);
+                    visitor.visit_newtype_struct(form)
                 }
-            }
-            handover::SET => {
-                let at = self.settled()?;
-                match at.node() {
-                    Some(Node::Set(_)) => visitor.visit_newtype_struct(at),
-                    _ => Err(at.mismatch("a set")),
-                }
-            }
+                _ => visitor.visit_newtype_struct(self),
+            },
             _ => visitor.visit_newtype_struct(self),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        let _level = Level::enter()?;
-        match at.node() {
-            Some(Node::Array(items) | Node::Set(items) | Node::Iterator(items)) => {
-                visitor.visit_seq(Items::new(at, items))
+    fn deserialize_seq<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.node()? {
+            Some((id, Node::Array(items) | Node::Set(items) | Node::Iterator(items))) => {
+                self.items(id, items, visitor)
             }
-            Some(Node::Map(pairs)) => visitor.visit_seq(Pairs::new(at, pairs)),
-            _ => Err(at.mismatch("an array")),
+            Some((id, Node::Map(entries))) => {
+                let _level = self.walk.enter(id)?;
+                visitor.visit_seq(Pairs::new(self.walk, entries))
+            }
+            Some((id, Node::Bytes(array))) => {
+                let _level = self.walk.enter(id)?;
+                visitor.visit_seq(Elements::new(self.walk, array))
+            }
+            _ => self.mismatch(&visitor),
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DeError> {
+    fn deserialize_tuple<V: Visitor<'v>>(self, len: usize, visitor: V) -> Result<V::Value, DeError> {
+        if let Some((_, Node::Array(items) | Node::Set(items) | Node::Iterator(items))) = self.node()?
+            && items.len() > len
+        {
+            let expected = format!("a tuple of size {len}");
+            return Err(de::Error::invalid_length(items.len(), &&*expected));
+        }
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
+    fn deserialize_tuple_struct<V: Visitor<'v>>(
         self,
-        _: &'static str,
-        _: usize,
+        _name: &'static str,
+        len: usize,
         visitor: V,
     ) -> Result<V::Value, DeError> {
-        self.deserialize_seq(visitor)
+        self.deserialize_tuple(len, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        let _level = Level::enter()?;
-        match at.node() {
-            Some(Node::Object(members)) => visitor.visit_map(Members::new(at, members)),
-            Some(Node::Map(pairs)) => visitor.visit_map(Pairs::new(at, pairs)),
-            _ => Err(at.mismatch("an object")),
-        }
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DeError> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        names: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DeError> {
-        let at = self.settled()?;
-        let _level = Level::enter()?;
-        match (at.slot, at.node()) {
-            (Slot::String(text), _) => visitor.visit_enum(BorrowedStrDeserializer::new(text_of(text)?)),
-            (_, Some(Node::Object(members))) => match members.as_slice() {
-                [(name, slot)] => visitor.visit_enum(Variant::new(text_of(name)?, at.to(slot))),
-                _ => Err(DeError::expected(
-                    "an object with one member, the variant's name",
-                    format_args!("{} members", members.len()),
-                )),
-            },
-            _ => {
-                let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
-                Err(at.mismatch(&format!("one of {}", names.join(", "))))
+    fn deserialize_map<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.node()? {
+            Some((id, Node::Object(members))) => self.members(id, members, visitor),
+            Some((id, Node::Map(entries))) => {
+                let _level = self.walk.enter(id)?;
+                visitor.visit_map(Entries::new(self.walk, entries))
             }
+            _ => self.mismatch(&visitor),
         }
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        self.deserialize_str(visitor)
+    /// Arrays are refused, although a struct could be read from one: positions are not what its author named.
+    fn deserialize_struct<V: Visitor<'v>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        match self.node()? {
+            Some((id, Node::Object(members))) => self.members(id, members, visitor),
+            _ => self.mismatch(&visitor),
+        }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        // Not looked at: what nobody wants may be anything.
+    fn deserialize_enum<V: Visitor<'v>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        if let Slot::String(text) = self.settled()? {
+            return visitor.visit_enum(Variant::unit(self.walk, text));
+        }
+        match self.node()? {
+            Some((id, Node::Object(members))) => {
+                let _level = self.walk.enter(id)?;
+                match members.as_slice() {
+                    [(name, contents)] => {
+                        visitor.visit_enum(Variant::with_contents(self.walk, name, contents))
+                    }
+                    _ => Err(DeError::mismatch(
+                        &"an object with one member",
+                        format!("{} members", members.len()),
+                    )),
+                }
+            }
+            _ => self.mismatch(&visitor),
+        }
+    }
+
+    /// What nobody reads is not walked through either: unknown members cost nothing, whatever they hold.
+    fn deserialize_ignored_any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
         visitor.visit_unit()
-    }
-}
-
-fn any_number<'de, V: Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, DeError> {
-    /// 2^53: up to here a number in JavaScript is the integer that was meant.
-    const SAFE: f64 = 9_007_199_254_740_992.0;
-    let is_negative_zero = number == 0.0 && number.is_sign_negative();
-    if number.trunc() != number || number.abs() > SAFE || is_negative_zero {
-        visitor.visit_f64(number)
-    } else if number < 0.0 {
-        visitor.visit_i64(number as i64)
-    } else {
-        visitor.visit_u64(number as u64)
-    }
-}
-
-/// A map's pairs where a newtype asks for the sequence of them.
-impl<'de> Deserializer<'de> for Pairs<'de> {
-    type Error = DeError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        let _level = Level::enter()?;
-        visitor.visit_seq(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

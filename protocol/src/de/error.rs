@@ -1,170 +1,255 @@
-//! Why a value is not of a type, and where inside it.
+//! Why a value is not of the type that was asked for, and where in it.
 
 use std::fmt;
 
-use serde::de::{Expected, Unexpected};
+use serde::de;
 
-/// Longest piece of input that a message repeats, in bytes.
-const ECHO_BYTES_MAX: usize = 64;
+use super::words;
+use crate::ErrorCode;
 
-/// A value is not of the type that was asked for.
+/// Why an argument is not of its type: `argument 2, .items[3].price: expected a number, found a string`.
 ///
-/// It prints as `argument 2, .items[3].price: expected a number, found a string`. The path is gathered while the error
-/// travels outwards, so it costs nothing where there is none.
-#[derive(Debug, PartialEq, Eq)]
-pub struct DeError(Box<Mismatch>);
+/// The text is meant for the client. It repeats at most 64 bytes of each name or string that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeError(Box<Located>);
 
-#[derive(Debug, PartialEq, Eq)]
-struct Mismatch {
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Located {
+    /// Counted from 1.
     argument: Option<usize>,
-    /// Innermost first.
-    path: Vec<Step>,
-    problem: String,
+    /// Innermost first, as they are learnt on the way out.
+    segments: Vec<Segment>,
+    problem: Problem,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
+/// One step into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// A member of an object, or a field of a form.
+    Key(Box<str>),
+    /// An item.
     Index(usize),
+    /// A value of a `Map`.
+    Entry(Box<str>),
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// It is of another kind, or out of range.
+    #[error("expected {expected}, found {found}")]
+    Mismatch {
+        /// What the type takes.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// The call has no such argument.
+    #[error("missing, expected {expected}")]
+    MissingArgument {
+        /// What the type takes.
+        expected: String,
+    },
+    /// An object has no such member, or a form no such field.
+    #[error("missing")]
+    MissingMember,
+    /// A type that lists its members has no such member.
+    #[error("unknown, expected {}", words::one_of(.known))]
+    UnknownMember {
+        /// The members there are.
+        known: &'static [&'static str],
+    },
+    /// A string that is not text.
+    #[error("a string with a lone surrogate; take JsString to accept it")]
+    LoneSurrogate,
+    /// The value contains itself.
+    #[error("a cycle; take a Value to accept it")]
+    Cycle,
+    /// More levels than may be read by recursion.
+    #[error("nested deeper than {depth_max} levels")]
+    TooDeep {
+        /// The limit.
+        depth_max: usize,
+    },
+    /// Objects that occur in many places would be copied too often.
+    #[error("shared objects expand to more than {expansions_max} values")]
+    TooManyExpansions {
+        /// The limit.
+        expansions_max: usize,
+    },
+    /// A promise that was rejected has no value.
+    #[error("a rejected promise")]
+    RejectedPromise,
+    /// What the type's own `Deserialize` says.
+    #[error("{message}")]
+    Custom {
+        /// Its message.
+        message: String,
+    },
 }
 
 impl DeError {
-    pub(super) fn problem(problem: impl Into<String>) -> Self {
-        Self(Box::new(Mismatch { argument: None, path: Vec::new(), problem: problem.into() }))
+    #[cold]
+    pub(super) fn new(problem: Problem) -> Self {
+        Self(Box::new(Located { argument: None, segments: Vec::new(), problem }))
     }
 
-    /// `expected …, found …`, with `found` in our own words.
-    pub(super) fn expected(expected: impl fmt::Display, found: impl fmt::Display) -> Self {
-        Self::problem(format!("expected {expected}, found {found}"))
+    #[cold]
+    pub(super) fn mismatch(expected: &dyn de::Expected, found: impl Into<String>) -> Self {
+        Self::new(Problem::Mismatch { expected: words::expected(expected), found: found.into() })
     }
 
+    /// The same error, seen from one level further out.
+    #[cold]
+    pub(super) fn within(mut self, segment: Segment) -> Self {
+        self.0.segments.push(segment);
+        self
+    }
+
+    pub(super) fn within_key(self, key: &str) -> Self {
+        self.within(Segment::Key(words::cut(key).into()))
+    }
+
+    pub(super) fn within_index(self, index: usize) -> Self {
+        self.within(Segment::Index(index))
+    }
+
+    pub(super) fn within_entry(self, key: &str) -> Self {
+        self.within(Segment::Entry(words::cut(key).into()))
+    }
+
+    /// The same error, in the argument at this position, counted from 0.
+    #[cold]
     pub(super) fn in_argument(mut self, index: usize) -> Self {
-        self.0.argument = Some(index);
+        self.0.argument = Some(index + 1);
         self
     }
 
-    pub(super) fn at_key(mut self, key: &str) -> Self {
-        self.0.path.push(Step::Key(echo(key)));
+    /// The same error, of an argument that was not sent.
+    #[cold]
+    pub(super) fn of_missing_argument(mut self) -> Self {
+        if self.path_is_empty()
+            && let Problem::Mismatch { expected, .. } = self.0.problem
+        {
+            self.0.problem = Problem::MissingArgument { expected };
+        }
         self
     }
 
-    pub(super) fn at_index(mut self, index: usize) -> Self {
-        self.0.path.push(Step::Index(index));
-        self
+    pub(super) fn path_is_empty(&self) -> bool {
+        self.0.segments.is_empty()
     }
-}
 
-/// A piece of input as a message may repeat it.
-pub(super) fn echo(text: &str) -> String {
-    if text.len() <= ECHO_BYTES_MAX {
-        return text.to_owned();
+    /// What is wrong.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
     }
-    let end =
-        (0..=ECHO_BYTES_MAX - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}…", &text[..end])
-}
 
-/// The same, in quotes.
-pub(super) fn quoted(text: &str) -> String {
-    format!("{:?}", echo(text))
+    /// The argument it is wrong in, counted from 1.
+    #[must_use]
+    pub fn argument(&self) -> Option<usize> {
+        self.0.argument
+    }
+
+    /// Where in the value it is wrong, such as `.items[3].price`; empty for the value itself.
+    ///
+    /// Of a path with more than 16 steps the outermost and innermost eight are written.
+    #[must_use]
+    pub fn path(&self) -> String {
+        Path(&self.0.segments).to_string()
+    }
+
+    /// The row of the error table.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::ArgumentMismatch
+    }
 }
 
 impl std::error::Error for DeError {}
 
-impl From<String> for DeError {
-    fn from(problem: String) -> Self {
-        Self::problem(problem)
-    }
-}
-
-impl From<std::convert::Infallible> for DeError {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}
-
 impl fmt::Display for DeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(index) = self.0.argument {
-            write!(f, "argument {}", index + 1)?;
-            f.write_str(if self.0.path.is_empty() { ": " } else { ", " })?;
+        let Located { argument, segments, problem } = &*self.0;
+        if let Some(argument) = argument {
+            write!(f, "argument {argument}")?;
         }
-        for step in self.0.path.iter().rev() {
-            match step {
-                Step::Key(key) if is_identifier(key) => write!(f, ".{key}")?,
-                Step::Key(key) => write!(f, "[{key:?}]")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-            }
+        if !segments.is_empty() {
+            write!(f, "{}{}", if argument.is_some() { ", " } else { "" }, Path(segments))?;
         }
-        if !self.0.path.is_empty() {
+        if argument.is_some() || !segments.is_empty() {
             f.write_str(": ")?;
         }
-        f.write_str(&self.0.problem)
+        problem.fmt(f)
     }
 }
 
-fn is_identifier(key: &str) -> bool {
-    let mut chars = key.chars();
-    chars.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
-        && chars.all(|char| char.is_alphanumeric() || char == '_' || char == '$')
+/// Writes segments from the outermost to the innermost.
+struct Path<'a>(&'a [Segment]);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A cycle has hundreds of steps, and nobody reads them.
+        const END_STEPS: usize = 8;
+        let inner = self.0.len().min(2 * END_STEPS) / 2;
+        let outer = if self.0.len() <= 2 * END_STEPS { inner } else { self.0.len() - END_STEPS };
+        for segment in self.0[outer..].iter().rev() {
+            segment.fmt(f)?;
+        }
+        if outer > inner {
+            f.write_str("…")?;
+        }
+        self.0[..inner].iter().rev().try_for_each(|segment| segment.fmt(f))
+    }
 }
 
-impl serde::de::Error for DeError {
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "[{index}]"),
+            Self::Key(key) if is_plain(key) => write!(f, ".{key}"),
+            Self::Key(key) => write!(f, "[{key:?}]"),
+            Self::Entry(key) => write!(f, ".get({key:?})"),
+        }
+    }
+}
+
+/// Whether a key can be written after a dot.
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '$' | '-' | '…'))
+}
+
+impl de::Error for DeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::problem(message.to_string())
+        Self::new(Problem::Custom { message: words::cut_message(&message.to_string()) })
     }
 
-    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::expected(expected, found(unexpected))
+    fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::mismatch(expected, words::found_kind(unexpected))
     }
 
-    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::expected(expected, found(unexpected))
+    fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::mismatch(expected, words::found_value(unexpected))
     }
 
-    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::expected(expected, format_args!("{length} items"))
+    fn invalid_length(items: usize, expected: &dyn de::Expected) -> Self {
+        Self::mismatch(expected, items.to_string())
     }
 
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::expected(one_of(expected), quoted(variant))
+    fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
+        Self::new(Problem::Mismatch { expected: words::one_of(known), found: words::quote(variant) })
     }
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::problem(format!("there is no member {}, only {}", quoted(field), one_of(expected)))
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        Self::new(Problem::UnknownMember { known }).within_key(field)
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::problem("missing").at_key(field)
+        Self::new(Problem::MissingMember).within_key(field)
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::problem("given twice").at_key(field)
-    }
-}
-
-fn found(unexpected: Unexpected<'_>) -> String {
-    match unexpected {
-        Unexpected::Bool(value) => value.to_string(),
-        Unexpected::Unsigned(number) => number.to_string(),
-        Unexpected::Signed(number) => number.to_string(),
-        Unexpected::Float(number) => number.to_string(),
-        Unexpected::Str(text) => quoted(text),
-        Unexpected::Bytes(_) => "binary data".into(),
-        Unexpected::Unit | Unexpected::Option => "null".into(),
-        Unexpected::Seq => "an array".into(),
-        Unexpected::Map => "an object".into(),
-        other => echo(&other.to_string()),
-    }
-}
-
-fn one_of(names: &[&str]) -> String {
-    match names {
-        [] => "nothing".into(),
-        [only] => format!("{only:?}"),
-        [first @ .., last] => {
-            let first: Vec<_> = first.iter().map(|name| format!("{name:?}")).collect();
-            format!("{} or {last:?}", first.join(", "))
-        }
+        Self::new(Problem::Custom { message: "given twice".to_owned() }).within_key(field)
     }
 }

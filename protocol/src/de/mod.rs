@@ -1,77 +1,54 @@
-//! Values into Rust types.
+//! From the graph of a call to Rust types.
 //!
-//! A [`Value`] deserialises as serde's data model has it; what JSON lacks comes through the newtypes of
-//! [`js`](crate::js). Errors name the place: `argument 2, .items[3].price: expected a number, found a string`.
+//! Any `serde::Deserialize` is an argument: numbers become integers where they are some, `undefined` and `null` become
+//! `None`, and what JavaScript has beyond serde's data model is taken by the newtypes of [`crate::js`]. [`Form`] takes
+//! an HTML form, [`Rest`] all remaining arguments, and [`Arguments`] hands out one argument after the other.
 //!
-//! A value is a graph and a Rust type is a tree, so each visit of a shared object is paid for: depth and the number of
-//! visited values are limited per argument, and a cycle ends at the limit of depth.
+//! Nothing here grows beyond the call: nesting ends at [`DEPTH_MAX`], cycles are refused, and each time a shared object
+//! is copied once more it is charged to [`Limits::expansions_max`].
 
 mod access;
+mod arguments;
 mod deserializer;
+mod elements;
 mod error;
+mod field;
 mod form;
-mod session;
+mod key;
+mod variant;
+mod walk;
+mod words;
+
 #[cfg(test)]
 mod tests;
 
-use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use crate::{
-    Value,
-    value::{Node, Slot},
-};
-
-use deserializer::At;
-pub use error::DeError;
+pub use arguments::{Arguments, Rest, from_rest};
+pub use error::{DeError, Problem};
 pub use form::Form;
-use session::Session;
-pub use session::{DEPTH_MAX, VISITS_MAX};
+pub use walk::{DEPTH_MAX, Limits};
 
-/// A value as a `T`.
+pub(crate) use walk::{Budget, Walk};
+
+use self::deserializer::Place;
+use crate::Value;
+
+/// A value as a Rust type, under the default [`Limits`].
 ///
 /// # Errors
 ///
-/// [`DeError`] names the place inside the value.
+/// [`DeError`], with the path from the value to what does not fit.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, DeError> {
-    let _session = Session::begin();
-    T::deserialize(At::new(value))
+    let walk = Walk::new(value, Budget::new(Limits::default()));
+    T::deserialize(Place::new(&walk, value.slot()))
 }
 
-/// An argument of a call as a `T`; `index` counts from 0, and messages count from 1.
+/// One argument as a Rust type. `index` counts from 0; messages count from 1.
 ///
 /// # Errors
 ///
-/// [`DeError`] names the argument and the place inside it.
+/// As [`from_value`]; the error names the argument too.
 pub fn from_argument<T: DeserializeOwned>(index: usize, value: &Value) -> Result<T, DeError> {
-    from_value(value).map_err(|error| error.in_argument(index))
-}
-
-/// The arguments from `first` on, each as a `T`.
-///
-/// # Errors
-///
-/// [`DeError`] names the first argument that is no `T`.
-pub fn from_rest<T: DeserializeOwned>(first: usize, arguments: &Value) -> Result<Rest<T>, DeError> {
-    let items = match arguments.node() {
-        Some(Node::Array(items)) => items.get(first..).unwrap_or_default(),
-        _ => &[],
-    };
-    let rest =
-        items.iter().enumerate().map(|(index, slot)| from_argument(first + index, &arguments.at(slot)));
-    rest.collect::<Result<_, _>>().map(Rest)
-}
-
-/// All arguments that are left, as the last parameter of an action; it serialises as an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rest<T>(pub Vec<T>);
-
-impl<T: Serialize> Serialize for Rest<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-/// What a slot holds, in JavaScript's words, for messages.
-fn kind_of(value: &Value, slot: &Slot) -> &'static str {
-    value.at(slot).kind()
+    from_value(value).map_err(|error: DeError| error.in_argument(index))
 }

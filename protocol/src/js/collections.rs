@@ -1,59 +1,92 @@
-//! `Map`, `Set`, and the three kinds of nothing.
+//! Maps and sets in JavaScript's sense: any keys and items, in the order of insertion.
 
 use std::{fmt, marker::PhantomData};
 
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 
 use super::handover;
-use crate::{Value, de, value::Slot};
 
-/// A JavaScript `Map`: pairs in insertion order, with keys of any type. Elsewhere an array of pairs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Entries in the order of insertion; keys and values are of any type.
+///
+/// In JavaScript: a `Map`. Other formats: an array of pairs. (A `HashMap` is a plain object there, and is read from
+/// an object as well as from a `Map`.) Like JavaScript's, the keys are compared by JavaScript alone: a key that is
+/// here twice is one entry there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Map<K, V>(pub Vec<(K, V)>);
 
-/// A JavaScript `Set`: items in insertion order. Elsewhere an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Items in the order of insertion.
+///
+/// In JavaScript: a `Set`. Other formats: an array. (A `HashSet` is an array there, and is read from an array as well
+/// as from a `Set`.) An item that is here twice is one item there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Set<T>(pub Vec<T>);
 
-/// Something, `null` or `undefined`; `Option` takes the last two for one. An absent member is `Undefined` if it has
-/// `#[serde(default)]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Maybe<T> {
-    /// `undefined`, or absent.
-    #[default]
-    Undefined,
-    /// `null`.
-    Null,
-    /// A value.
-    Some(T),
-}
-
-impl<K, V> Default for Map<K, V> {
-    fn default() -> Self {
-        Self(Vec::new())
+impl<K, V> Map<K, V> {
+    /// The value of the last entry with this key, as in JavaScript. Looks at every entry: collect into a `HashMap`
+    /// to look up many.
+    pub fn get<Q: ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: PartialEq<Q>,
+    {
+        self.0.iter().rev().find(|(own, _)| own == key).map(|(_, value)| value)
     }
 }
 
-impl<T> Default for Set<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
+macro_rules! collection {
+    ($name:ident, [$($parameter:ident),*], $item:ty) => {
+        impl<$($parameter),*> $name<$($parameter),*> {
+            /// How many there are.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            /// Whether there are none.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+
+            /// Each in order.
+            pub fn iter(&self) -> std::slice::Iter<'_, $item> {
+                self.0.iter()
+            }
+        }
+
+        impl<$($parameter),*> Default for $name<$($parameter),*> {
+            fn default() -> Self {
+                Self(Vec::new())
+            }
+        }
+
+        impl<$($parameter),*> FromIterator<$item> for $name<$($parameter),*> {
+            fn from_iter<I: IntoIterator<Item = $item>>(items: I) -> Self {
+                Self(items.into_iter().collect())
+            }
+        }
+
+        impl<$($parameter),*> IntoIterator for $name<$($parameter),*> {
+            type Item = $item;
+            type IntoIter = std::vec::IntoIter<$item>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.0.into_iter()
+            }
+        }
+
+        impl<'a, $($parameter),*> IntoIterator for &'a $name<$($parameter),*> {
+            type Item = &'a $item;
+            type IntoIter = std::slice::Iter<'a, $item>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.0.iter()
+            }
+        }
+    };
 }
 
-impl<K, V> FromIterator<(K, V)> for Map<K, V> {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
-impl<T> FromIterator<T> for Set<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        Self(items.into_iter().collect())
-    }
-}
+collection!(Map, [K, V], (K, V));
+collection!(Set, [T], T);
 
 impl<K: Serialize, V: Serialize> Serialize for Map<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -69,65 +102,32 @@ impl<T: Serialize> Serialize for Set<T> {
 
 impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Map<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(handover::MAP, Inner::new("a map")).map(Self)
+        let visitor = ItemsVisitor { expected: "a Map", item: PhantomData };
+        deserializer.deserialize_newtype_struct(handover::MAP, visitor).map(Self)
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Set<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(handover::SET, Inner::new("a set")).map(Self)
+        let visitor = ItemsVisitor { expected: "a Set", item: PhantomData };
+        deserializer.deserialize_newtype_struct(handover::SET, visitor).map(Self)
     }
 }
 
-/// Reads what is inside a newtype.
-struct Inner<T> {
+/// Reads the sequence inside a newtype struct.
+struct ItemsVisitor<T> {
     expected: &'static str,
-    inner: PhantomData<fn() -> T>,
+    item: PhantomData<T>,
 }
 
-impl<T> Inner<T> {
-    fn new(expected: &'static str) -> Self {
-        Self { expected, inner: PhantomData }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Inner<T> {
-    type Value = T;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
+    type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.expected)
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        T::deserialize(deserializer)
-    }
-}
-
-impl<T: Serialize> Serialize for Maybe<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Undefined => handover::send(serializer, Value::undefined(), &()),
-            Self::Null => serializer.serialize_none(),
-            Self::Some(value) => value.serialize(serializer),
-        }
-    }
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = |value: &Value| match value.slot() {
-            Slot::Undefined => Ok(Self::Undefined),
-            Slot::Null => Ok(Self::Null),
-            _ => de::from_value(value).map(Self::Some),
-        };
-        handover::receive_or(deserializer, "a value, null or undefined", read, Plainly)
-    }
-}
-
-struct Plainly;
-
-impl<T: DeserializeOwned> handover::Fallback<Maybe<T>> for Plainly {
-    fn read<'de, D: Deserializer<'de>>(self, deserializer: D, _: &'static str) -> Result<Maybe<T>, D::Error> {
-        Ok(Option::<T>::deserialize(deserializer)?.map_or(Maybe::Null, Maybe::Some))
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+        Vec::deserialize(deserializer)
     }
 }

@@ -8,10 +8,10 @@ use std::{cell::Cell, fmt, marker::PhantomData};
 
 use serde::{
     Deserializer, Serialize, Serializer,
-    de::{Error as _, Visitor},
+    de::{Error, Unexpected, Visitor},
 };
 
-use crate::{Value, de::DeError};
+use crate::Value;
 
 /// Name of a newtype struct whose content is handed over: the (de)serializer puts or takes a [`Value`].
 pub(crate) const VALUE: &str = "$callboard::Value";
@@ -20,9 +20,13 @@ pub(crate) const MAP: &str = "$callboard::Map";
 /// Name of a newtype struct around a sequence that is a JavaScript `Set`.
 pub(crate) const SET: &str = "$callboard::Set";
 
+/// Name of a newtype struct like [`VALUE`] for reading: promises that were kept are looked through.
+pub(crate) const SETTLED: &str = "$callboard::Settled";
+/// Name of a newtype struct that may be read from form data as well as from an object.
+pub(crate) const FORM: &str = "$callboard::Form";
+
 thread_local! {
     static HANDED: Cell<Option<Value>> = const { Cell::new(None) };
-    static FAILED: Cell<Option<DeError>> = const { Cell::new(None) };
 }
 
 /// Leaves a value for the other side of the serde call that is made next.
@@ -35,96 +39,60 @@ pub(crate) fn take() -> Option<Value> {
     HANDED.take()
 }
 
-/// Leaves an error with its path, which serde's own errors would flatten into a text.
-fn fail<X: serde::de::Error>(error: DeError) -> X {
-    let flat = X::custom(&error);
-    FAILED.set(Some(error));
-    flat
-}
-
-/// Takes the error that the other side left.
-pub(crate) fn take_error() -> Option<DeError> {
-    FAILED.take()
-}
-
-/// Serialises a value past serde; formats that do not know it see `fallback`.
-pub(crate) fn send<S: Serializer>(
+/// Writes a value: handed over to our own serializer, and as its fallback to any other.
+pub(crate) fn serialize<S: Serializer, F: Serialize>(
     serializer: S,
     value: Value,
-    fallback: &(impl Serialize + ?Sized),
+    fallback: F,
 ) -> Result<S::Ok, S::Error> {
     put(value);
-    let sent = serializer.serialize_newtype_struct(VALUE, fallback);
-    // A format that did not take it must not leave it to the next one.
+    let written = serializer.serialize_newtype_struct(VALUE, &Fallback(fallback));
+    // A serializer that looked at neither must not leave the value to whoever reads next.
     drop(take());
-    sent
+    written
 }
 
-/// Deserialises a value past serde; formats that do not know it end in an error.
-pub(crate) fn receive<'de, D, T, E, F>(
-    deserializer: D,
-    expected: &'static str,
-    read: F,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    E: Into<DeError>,
-    F: FnOnce(&Value) -> Result<T, E>,
-{
-    receive_or(deserializer, expected, read, NoFallback)
-}
+/// What another format sees.
+struct Fallback<F>(F);
 
-/// Deserialises a value past serde; formats that do not know it use `fallback`.
-pub(crate) fn receive_or<'de, D, T, E, F, B>(
-    deserializer: D,
-    expected: &'static str,
-    read: F,
-    fallback: B,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    E: Into<DeError>,
-    F: FnOnce(&Value) -> Result<T, E>,
-    B: Fallback<T>,
-{
-    deserializer.deserialize_newtype_struct(VALUE, Receiver { expected, read, fallback, value: PhantomData })
-}
-
-/// How a newtype is read from a format that does not know it.
-pub(crate) trait Fallback<T> {
-    fn read<'de, D: Deserializer<'de>>(self, deserializer: D, expected: &'static str) -> Result<T, D::Error>;
-}
-
-struct NoFallback;
-
-impl<T> Fallback<T> for NoFallback {
-    fn read<'de, D: Deserializer<'de>>(self, _: D, expected: &'static str) -> Result<T, D::Error> {
-        Err(D::Error::custom(format_args!("{expected} can only be read from a call's arguments")))
+impl<F: Serialize> Serialize for Fallback<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        drop(take());
+        self.0.serialize(serializer)
     }
 }
 
-struct Receiver<F, B, T, E> {
-    expected: &'static str,
-    read: F,
-    fallback: B,
-    value: PhantomData<fn() -> (T, E)>,
+/// A newtype that is read whole, from one value.
+pub(crate) trait Whole: Sized {
+    /// What it is read from, for messages.
+    const EXPECTED: &'static str;
+
+    /// Reads it from a value, or not if the value is of another kind.
+    fn from_value(value: &Value) -> Option<Self>;
+
+    /// Reads it from another format.
+    fn from_other<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
-impl<'de, T, E: Into<DeError>, F: FnOnce(&Value) -> Result<T, E>, B: Fallback<T>> Visitor<'de>
-    for Receiver<F, B, T, E>
-{
+/// Reads a newtype from our own deserializer or any other.
+pub(crate) fn deserialize<'de, T: Whole, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_newtype_struct(SETTLED, WholeVisitor(PhantomData))
+}
+
+struct WholeVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Whole> Visitor<'de> for WholeVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
-    }
-
-    fn visit_unit<X: serde::de::Error>(self) -> Result<T, X> {
-        let value = take().ok_or_else(|| X::custom(format_args!("expected {}", self.expected)))?;
-        (self.read)(&value).map_err(|error| fail(error.into()))
+        f.write_str(T::EXPECTED)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        self.fallback.read(deserializer, self.expected)
+        match take() {
+            Some(value) => T::from_value(&value)
+                .ok_or_else(|| D::Error::invalid_type(Unexpected::Other(value.kind()), &self)),
+            None => T::from_other(deserializer),
+        }
     }
 }

@@ -123,8 +123,13 @@ impl Action {
         let name = &function.item.sig.ident;
         let values = expand::values(function.parameters.len());
         let decode = decode(&function.parameters, &values);
-        let settle = if self.settings.errors_are_values { "settle_as_value" } else { "settle" };
-        let settle = Ident::new(settle, expand::output_span(&function.item));
+        let span = expand::output_span(&function.item);
+        let settle = if self.settings.errors_are_values {
+            // Named by its path: what is no `Result` is then told as a mismatch of types.
+            quote_spanned!(span=> ::callboard::__private::Output::settle_as_value(output, cx))
+        } else {
+            quote_spanned!(span=> output.settle(cx))
+        };
         quote_spanned! {Span::mixed_site()=>
             |cx, arguments| ::std::boxed::Box::pin(async move {
                 #[allow(unused_imports)]
@@ -132,8 +137,8 @@ impl Action {
                 #decode
                 // What was sent may be large; the function has its own copy by now.
                 ::core::mem::drop(arguments);
-                let output = #name::call(&cx, #(#values),*).await;
-                ::callboard::__private::Output(output).#settle(cx)
+                let output = ::callboard::__private::Output(#name::call(&cx, #(#values),*).await);
+                #settle
             })
         }
     }
