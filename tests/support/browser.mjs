@@ -26,6 +26,10 @@ export async function open(browser, url, options = {}) {
   const complaints = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("requestfailed", (request) => complaints.push(`${request.url()} ${request.failure().errorText}`));
+  page.on("requestfailed", (request) => {
+    const reason = request.failure().errorText;
+    // What the browser itself gives up, as when a page is left, is nobody's fault.
+    if (reason !== "net::ERR_ABORTED") complaints.push(`${request.method()} ${request.url()} (${request.resourceType()}): ${reason}`);
+  });
   return { page, context, complaints };
 }
