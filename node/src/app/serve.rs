@@ -109,7 +109,13 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
             depth_max: settings.decode_depth_max,
             nodes_max: settings.decode_nodes_max,
             parts_max: settings.decode_parts_max,
-            ..reply::Limits::default()
+            references_max: settings.decode_references_max,
+            bytes_max: settings.decode_bytes_max,
+            array_slots_max: settings.decode_array_slots_max as u64,
+            bigint_chars_max: settings.decode_bigint_chars_max,
+            bound_arguments_max: settings.decode_bound_arguments_max,
+            arguments_max: settings.decode_arguments_max,
+            temporary_references: true,
         },
         multipart_limits: multipart::Limits {
             parts_max: settings.decode_parts_max,

@@ -132,7 +132,13 @@ pub(super) fn error_page(status: u16, detail: &str) -> String {
 
 impl From<reply::ReplyError> for Refused {
     fn from(error: reply::ReplyError) -> Self {
-        Self::new(error.code(), error.to_string())
+        match error.kind {
+            // By the name that whoever runs the node can raise it by.
+            reply::ReplyErrorKind::Limit { setting, max } => {
+                Self::new(error.code(), format!("more than decode_{setting} = {max}"))
+            }
+            _ => Self::new(error.code(), error.to_string()),
+        }
     }
 }
 

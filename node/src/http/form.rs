@@ -16,6 +16,7 @@ use callboard_protocol::{
     multipart::{self, Part},
     value::{Builder, Node as ValueNode, Slot},
 };
+use tracing::error;
 
 use super::{
     Refused, body,
@@ -93,7 +94,10 @@ async fn answer(
         Settled::Value(rows) => {
             let answer = flight::parse_action(&[&frontend.node.root_row[..], rows].concat());
             let result = answer.ok().and_then(|answer| answer.result.ok());
-            let unreadable = || Refused::new(ErrorCode::Internal, "the action's value cannot be read back");
+            let unreadable = || {
+                error!(%call, "an action's value cannot be read back for its form");
+                Refused::new(ErrorCode::Internal, "the action's value cannot be read back").of_call(call)
+            };
             page::after_form(request, frontend, form_state(result.ok_or_else(unreadable)?)).await
         }
     };

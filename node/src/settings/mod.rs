@@ -117,6 +117,20 @@ settings! {
     /// Parts of a multipart body, or fields of a form; more are answered 400. About what fits into 1 MiB as the
     /// smallest parts that a browser writes.
     decode_parts_max: usize = "16384", "parts";
+    /// References inside the arguments of one call; more are answered 400. Half as many fit into 1 MiB.
+    decode_references_max: usize = "262144", "references";
+    /// Bytes that the decoder copies out of a body (strings with escapes, and the like); more are answered 400.
+    /// Escapes shrink, so a body of the default limit cannot come near it honestly. Raise it with `body_bytes_max`.
+    decode_bytes_max: usize = "16777216", "bytes";
+    /// Slots of arrays nested directly in each other, with the text and bytes in them; more are answered 400.
+    /// React's own limit, counted as React counts it.
+    decode_array_slots_max: usize = "1000000", "slots";
+    /// Text of a big integer; a longer one is answered 400. React's own limit: parsing takes quadratic time.
+    decode_bigint_chars_max: usize = "300", "characters";
+    /// Arguments bound to one reference or form; more are answered 400. React's own limit.
+    decode_bound_arguments_max: usize = "1000", "arguments";
+    /// Arguments of one call; more are answered 400. The limit of Next.js.
+    decode_arguments_max: usize = "1000", "arguments";
     /// Hosts besides the node's own whose pages may call actions, such as `app.example.com` or `*.example.com`.
     allowed_origins: Vec<String> = "", "HOST[:PORT],…";
     /// Whether `x-forwarded-host` names the public host. Only behind a proxy that sets it itself.
