@@ -60,7 +60,7 @@ pub(super) fn unseal(
     settings: &Settings,
     reference: &str,
     sealed: &str,
-    options: Unseal<'_>,
+    options: &Unseal<'_>,
 ) -> anyhow::Result<()> {
     let (_, _, ring) = known(app, settings)?;
     let reference = ActionReference::parse(reference)?.verify(&ring)?;

@@ -19,12 +19,13 @@ use tracing::{debug, info, warn};
 
 use super::{App, Start};
 use crate::{
-    actors::{Revalidator, SlotWorker},
+    actors::{Revalidator, Settlement, SlotWorker},
     build_id::BuildId,
+    call::Call,
     http::Servers,
     keys::{Keys, Purpose},
     node::Node,
-    registry::Registry,
+    registry::{ActionEntry, Registry},
     render_cache::RenderCache,
     settings::Settings,
 };
@@ -56,21 +57,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     let state_dir = state_dir(app.name, &settings)?;
     let keys = Keys::load(app.name, &settings, &state_dir, build, Purpose::Serve)?;
     let (allowed, refused) = app.actions();
-    for entry in &refused {
-        warn!(
-            action = entry.name,
-            package = entry.krate,
-            "not callable: name its package in App::allow_actions_from"
-        );
-    }
-    for entry in &allowed {
-        debug!(
-            action = entry.name,
-            package = entry.krate,
-            guard = entry.guard.as_ref().map(|guard| guard.name),
-            "callable"
-        );
-    }
+    log_actions(&allowed, &refused);
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
     let pages = super::pages();
     let private_pages = pages.iter().map(|page| (page.pattern, AtomicBool::new(false))).collect();
@@ -83,14 +70,6 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     }
 
     let versions = Arc::new(Versions::default());
-    let slot_workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let (call_port, inboxes) = MemoryCallPort::new(slot_workers, settings.inbox_calls_max);
-    for inbox in inboxes {
-        let key_queue_max = settings.key_queue_max;
-        SlotWorker::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            SlotWorker::of_slots(inbox, key_queue_max)
-        });
-    }
     info!(
         application = app.name,
         actions = registry.actions().len(),
@@ -105,18 +84,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         state,
         origins: AllowedOrigins::parse(settings.allowed_origins.iter().map(String::as_str))
             .context("setting allowed_origins")?,
-        decode_limits: reply::Limits {
-            depth_max: settings.decode_depth_max,
-            nodes_max: settings.decode_nodes_max,
-            parts_max: settings.decode_parts_max,
-            references_max: settings.decode_references_max,
-            bytes_max: settings.decode_bytes_max,
-            array_slots_max: settings.decode_array_slots_max as u64,
-            bigint_chars_max: settings.decode_bigint_chars_max,
-            bound_arguments_max: settings.decode_bound_arguments_max,
-            arguments_max: settings.decode_arguments_max,
-            temporary_references: true,
-        },
+        decode_limits: decode_limits(&settings),
         multipart_limits: multipart::Limits {
             parts_max: settings.decode_parts_max,
             ..multipart::Limits::default()
@@ -127,12 +95,52 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         cache: RenderCache::new(settings.render_cache_bytes_max),
         renders: Semaphore::new(settings.renders_max),
         private_pages,
-        call_port,
+        call_port: start_slot_workers(&settings),
         draining: AtomicBool::new(false),
         in_flight: AtomicUsize::new(0),
         idle: Notify::new(),
         settings,
     }))
+}
+
+/// At start each action is named with its package, so that nobody publishes what he did not mean to.
+fn log_actions(allowed: &[&'static ActionEntry], refused: &[&'static ActionEntry]) {
+    for entry in allowed {
+        let guard = entry.guard.as_ref().map_or("public", |guard| guard.name);
+        debug!(action = entry.name, package = entry.krate, guard, "callable");
+    }
+    for entry in refused {
+        let (action, package) = (entry.name, entry.krate);
+        warn!(action, package, "not callable: name its package in App::allow_actions_from");
+    }
+}
+
+/// Workers on arbiters of their own, one per core, and the port to their inboxes.
+fn start_slot_workers(settings: &Settings) -> MemoryCallPort<Call, Settlement> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (call_port, inboxes) = MemoryCallPort::new(workers, settings.inbox_calls_max);
+    for inbox in inboxes {
+        let key_queue_max = settings.key_queue_max;
+        SlotWorker::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+            SlotWorker::of_slots(inbox, key_queue_max)
+        });
+    }
+    call_port
+}
+
+fn decode_limits(settings: &Settings) -> reply::Limits {
+    reply::Limits {
+        depth_max: settings.decode_depth_max,
+        nodes_max: settings.decode_nodes_max,
+        parts_max: settings.decode_parts_max,
+        references_max: settings.decode_references_max,
+        bytes_max: settings.decode_bytes_max,
+        array_slots_max: settings.decode_array_slots_max as u64,
+        bigint_chars_max: settings.decode_bigint_chars_max,
+        bound_arguments_max: settings.decode_bound_arguments_max,
+        arguments_max: settings.decode_arguments_max,
+        temporary_references: true,
+    }
 }
 
 /// Runs the servers until `stop`, then takes no more calls, sees the running ones through, and stops.
