@@ -1,4 +1,5 @@
-//! Vectors of kind `response`: recorded rows are read, and values are written and read again.
+//! Vectors of kind `response`: recorded rows are read, and values are written and read again. Both together are one
+//! vector, which fails if either direction does.
 
 use std::path::Path;
 
@@ -14,26 +15,26 @@ use crate::{
     tagged::{self, Unreadable},
 };
 
-/// Runs the vectors of one file.
+/// Runs the vector of one file.
 pub(crate) fn run(file: &Path, json: &serde_json::Value) -> Vec<(String, Verdict)> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    vec![(format!("response/{name}"), verdict(json))]
+}
+
+fn verdict(json: &serde_json::Value) -> Verdict {
     let expected = match expected(json) {
         Ok(expected) => expected,
-        Err(Unreadable::Unsupported(kind)) => {
-            return vec![(format!("response/{name}"), Verdict::Skipped(format!("no value can hold {kind}")))];
-        }
-        Err(Unreadable::Malformed(text)) => {
-            return vec![(format!("response/{name}"), Verdict::Failed(format!("unreadable vector: {text}")))];
-        }
+        Err(Unreadable::Unsupported(kind)) => return Verdict::Skipped(format!("no value can hold {kind}")),
+        Err(Unreadable::Malformed(text)) => return Verdict::Failed(format!("unreadable vector: {text}")),
     };
     let rows = json["rows"].as_str().and_then(|rows| BASE64.decode(rows.as_bytes()).ok()).unwrap_or_default();
-    let mut verdicts = vec![(format!("response/{name}"), read(&rows, &expected))];
-    if let Ok(value) = &expected.root
-        && is_writable(value)
-    {
-        verdicts.push((format!("response/{name} written"), written(value, &expected)));
+    match (read(&rows, &expected), &expected.root) {
+        (Verdict::Passed, Ok(value)) if is_writable(value) => match written(value, &expected) {
+            Verdict::Failed(why) => Verdict::Failed(format!("written: {why}")),
+            verdict => verdict,
+        },
+        (verdict, _) => verdict,
     }
-    verdicts
 }
 
 fn expected(json: &serde_json::Value) -> Result<Response, Unreadable> {
