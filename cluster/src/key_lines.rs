@@ -54,6 +54,13 @@ impl<K: Eq + Hash, C> KeyLines<K, C> {
         next
     }
 
+    /// Forgets the waiting calls of this key that `keep` refuses.
+    pub fn retain_waiting(&mut self, key: &K, keep: impl FnMut(&C) -> bool) {
+        if let Some(line) = self.lines.get_mut(key) {
+            line.retain(keep);
+        }
+    }
+
     /// How many keys have a running call.
     #[must_use]
     pub fn running(&self) -> usize {
@@ -77,6 +84,16 @@ mod tests {
         assert_eq!(lines.finished(&"a"), Some(2));
         assert_eq!(lines.finished(&"a"), None);
         assert_eq!(lines.running(), 1);
+    }
+
+    #[test]
+    fn a_call_that_is_forgotten_makes_room_in_the_line() {
+        let mut lines = KeyLines::new(1);
+        lines.admit("a", 1);
+        lines.admit("a", 2);
+        lines.retain_waiting(&"a", |call| *call != 2);
+        assert_eq!(lines.admit("a", 3), Admission::Waiting);
+        assert_eq!(lines.finished(&"a"), Some(3));
     }
 
     proptest! {

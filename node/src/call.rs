@@ -26,6 +26,24 @@ pub(crate) struct Call {
     pub(crate) arguments: CallArguments,
     /// The key of the line it waits in, empty for `serial`; `None` where it waits for no other.
     pub(crate) line: Option<String>,
+    /// Counts it until it ended, or was dropped without having started.
+    pub(crate) in_flight: InFlight,
+}
+
+/// One accepted call, which a node that stops waits for: from before it looked whether it stops.
+pub(crate) struct InFlight(Arc<Node>);
+
+impl InFlight {
+    pub(crate) fn begin(node: &Arc<Node>) -> Self {
+        node.call_started();
+        Self(Arc::clone(node))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.call_ended();
+    }
 }
 
 /// What is known of a call besides its arguments.
@@ -122,7 +140,14 @@ impl<'a> Cursor<'a> {
         let index = self.bound;
         self.bound += 1;
         let values = self.arguments.bound.as_ref();
-        de::from_argument(index, &values.map_or_else(Value::undefined, |values| item(values, index)))
+        let value = values.map_or_else(Value::undefined, |values| item(values, index));
+        // What was sealed is not repeated in a message.
+        de::from_argument(index, &value).map_err(|_| {
+            serde::de::Error::custom(format_args!(
+                "bound value {} is of a build with other types; reload",
+                index + 1
+            ))
+        })
     }
 
     /// The next argument. One that was not sent counts as `undefined`.

@@ -135,6 +135,7 @@ pub(crate) fn decode(value: &str) -> String {
         let escaped = (*first == b'%')
             .then(|| tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()))
             .flatten()
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(*first));
         rest = if escaped.is_some() { &tail[2..] } else { tail };

@@ -87,20 +87,24 @@ pub fn bound_values(values: &impl Serialize) -> Result<Bytes, String> {
 }
 
 /// Tells forms of one page apart: React's `$ACTION_KEY`, for forms that Rust rendered.
-pub(crate) fn key(action: &impl Action) -> String {
+///
+/// It stands in the page, so it says nothing of the bound values to whoever lacks the node's keys.
+pub(crate) fn key(node: &Node, action: &impl Action) -> String {
     let rows = action.captured().and_then(|captured| captured.rows.as_deref().ok()).unwrap_or_default();
-    let seed = xxhash_rust::xxh3::xxh3_64(action.entry().name.as_bytes());
-    format!("k{:016x}", xxhash_rust::xxh3::xxh3_64_with_seed(rows, seed))
+    let hash = xxhash_rust::xxh3::xxh3_128(rows);
+    let signed =
+        sealing::sign_cookie(&node.keys, "$ACTION_KEY", &format!("{}:{hash:032x}", action.entry().name));
+    format!("k{}", signed.rsplit('.').next().unwrap_or_default())
 }
 
 pub(crate) fn fields(node: &Arc<Node>, action: &impl Action) -> Result<Html, PageError> {
     let reference = reference(node, action);
     let Some(sealed) = sealed(node, action)? else {
         let marker = field(&format!("$ACTION_ID_{reference}"), "");
-        return Ok([marker, field("$ACTION_KEY", &key(action))].into_iter().collect());
+        return Ok([marker, field("$ACTION_KEY", &key(node, action))].into_iter().collect());
     };
     let fields = bound_fields(&reference, Builder::new(), vec![Slot::String(sealed.into())])?;
-    Ok([fields, field("$ACTION_KEY", &key(action))].into_iter().collect())
+    Ok([fields, field("$ACTION_KEY", &key(node, action))].into_iter().collect())
 }
 
 pub(crate) fn fields_with_state(
@@ -115,7 +119,7 @@ pub(crate) fn fields_with_state(
     }
     bound.push(builder.import(&to_value(state)?));
     let fields = bound_fields(&reference(node, action), builder, bound)?;
-    Ok([fields, field("$ACTION_KEY", &key(action))].into_iter().collect())
+    Ok([fields, field("$ACTION_KEY", &key(node, action))].into_iter().collect())
 }
 
 /// A Rust value as the wire would bring it back.

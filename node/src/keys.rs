@@ -25,7 +25,7 @@ pub(crate) struct Keys {
 pub(crate) enum Purpose {
     /// This build takes the place of those before it.
     Serve,
-    /// Nothing changes, unless this build has no key yet.
+    /// Other builds stay as they are; this one gets its key if it has none yet.
     Print,
 }
 
@@ -79,7 +79,11 @@ impl Keys {
         let _lock = lock(&state_dir.join("keys.lock"))?;
         let mut file = KeyFile::read(&path)?;
         if purpose == Purpose::Serve || !file.knows(&build) {
-            file.enter(&build, clock::unix_ms(), settings.skew_window);
+            if purpose == Purpose::Serve {
+                file.enter(&build, clock::unix_ms(), settings.skew_window);
+            } else {
+                file.add(&build);
+            }
             file.write(&path)
                 .with_context(|| format!("cannot keep this build's key in {}", path.display()))?;
         }
@@ -128,6 +132,11 @@ impl KeyFile {
         // 256 key ids, one of them for this build: the oldest go first.
         self.builds.sort_by_key(|other| std::cmp::Reverse(other.replaced_unix_ms.unwrap_or(u64::MAX)));
         self.builds.truncate(255);
+        self.add(build);
+    }
+
+    /// Gives this build a key if it has none.
+    fn add(&mut self, build: &str) {
         if !self.knows(build) {
             let key = KeyRing::generate(self.unused_id(), rand::random()).to_text().to_string();
             self.builds.push(BuildKey { build: build.to_owned(), key, replaced_unix_ms: None });

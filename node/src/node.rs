@@ -52,7 +52,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.load(Ordering::SeqCst)
     }
 
     /// Returns once no call runs. Meant for a node that starts no more of them.

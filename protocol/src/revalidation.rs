@@ -13,10 +13,10 @@ impl Tag {
         Self(xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), NAMED))
     }
 
-    /// The tag that every render of this path carries. The query is not part of it.
+    /// The tag that every render of this path carries. The query is not part of it, and `/caf%C3%A9` is `/café`.
     #[must_use]
     pub fn path(path: &str) -> Self {
-        Self(xxhash_rust::xxh3::xxh3_64_with_seed(path.as_bytes(), PATH))
+        Self(xxhash_rust::xxh3::xxh3_64_with_seed(&percent_decoded(path), PATH))
     }
 
     /// The hash, for tables indexed by it.
@@ -24,6 +24,27 @@ impl Tag {
     pub fn hash(self) -> u64 {
         self.0
     }
+}
+
+/// The bytes that a path's percent escapes stand for. What is no escape stays: two paths that come out alike are
+/// revalidated together, which is harmless.
+fn percent_decoded(path: &str) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, digit(tail.first()), digit(tail.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                decoded.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    decoded
 }
 
 /// Seeds keep a tag `/a` and the path `/a` apart. Any two fixed numbers do.
@@ -85,5 +106,11 @@ mod tests {
     fn a_tag_and_a_path_of_the_same_name_differ() {
         assert_ne!(Tag::named("/a"), Tag::path("/a"));
         assert_eq!(Revalidation::Path("/a".into()).tag(), Tag::path("/a"));
+    }
+
+    #[test]
+    fn a_path_is_the_same_however_it_is_escaped() {
+        assert_eq!(Tag::path("/caf%C3%A9/%61"), Tag::path("/café/a"));
+        assert_ne!(Tag::path("/100%"), Tag::path("/100%25%25"));
     }
 }

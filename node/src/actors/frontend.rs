@@ -28,7 +28,7 @@ use tracing::{debug, error};
 
 use super::{Execute, Settlement, SlotWorker};
 use crate::{
-    call::{Call, CallArguments, CallInfo, Cancellation, Start},
+    call::{Call, CallArguments, CallInfo, Cancellation, InFlight, Start},
     clock,
     context::{GuardContext, Principal},
     http::Refused,
@@ -87,7 +87,14 @@ impl Frontend {
         let context = GuardContext::new(Arc::clone(&self.node), head);
         // The inner block makes a panic before the first await one of the guard's, too.
         let asked = AssertUnwindSafe(async { (guard.check)(&context).await }).catch_unwind();
-        match asked.await {
+        let timeout = self.node.settings.guard_timeout;
+        let Ok(asked) = tokio::time::timeout(timeout, asked).await else {
+            return Err(Refused::new(
+                ErrorCode::Expired,
+                format!("the guard did not answer within {timeout:?}"),
+            ));
+        };
+        match asked {
             Ok(Ok(principal)) => {
                 Ok(Admitted { resolved, head: context.into_head(), principal: Some(principal) })
             }
@@ -145,6 +152,7 @@ impl Frontend {
         admitted: Admitted,
         sent: Value,
     ) -> Result<(CallId, Settlement), Refused> {
+        let in_flight = InFlight::begin(&self.node);
         if self.node.is_draining() {
             return Err(CallError::Draining.into());
         }
@@ -167,7 +175,7 @@ impl Frontend {
             cancellation: Cancellation::default(),
         });
         let _waiting = Waiting(&info);
-        let call = Call { info: Arc::clone(&info), action, arguments, line };
+        let call = Call { info: Arc::clone(&info), action, arguments, line, in_flight };
         match self.place(call).await {
             Ok(settlement) => Ok((info.id, settlement)),
             Err(error) => Err(Refused::from(error).of_call(info.id)),

@@ -118,7 +118,12 @@ impl Handler<Execute> for SlotWorker {
 impl StreamHandler<Carried<Call, Settlement>> for SlotWorker {
     fn handle(&mut self, Carried { call, reply, .. }: Carried<Call, Settlement>, _: &mut Self::Context) {
         let line = (call.action.id, call.line.clone().unwrap_or_default());
-        let admission = self.lines.borrow_mut().admit(line.clone(), (call, reply));
+        let mut admission = self.lines.borrow_mut().admit(line.clone(), (call, reply));
+        if let Admission::Full(last) = admission {
+            // Whoever went away keeps nobody else out.
+            self.lines.borrow_mut().retain_waiting(&line, |(_, reply)| !reply.is_closed());
+            admission = self.lines.borrow_mut().admit(line.clone(), last);
+        }
         match admission {
             Admission::Start(first) => {
                 actix::spawn(run_line(Rc::clone(&self.lines), line, first));
@@ -145,32 +150,27 @@ async fn run_line(lines: Rc<RefCell<Lines>>, line: (ActionId, String), first: (C
 }
 
 /// One running call of an action, counted until it ended.
-struct Permit<'a> {
-    node: &'a Node,
-    running: &'static AtomicUsize,
-}
+struct Permit(&'static AtomicUsize);
 
-impl<'a> Permit<'a> {
-    fn take(node: &'a Node, running: &'static AtomicUsize) -> Option<Self> {
-        node.call_started();
-        let permit = Self { node, running };
-        (running.fetch_add(1, Ordering::Relaxed) < node.settings.calls_max).then_some(permit)
+impl Permit {
+    fn take(running: &'static AtomicUsize, calls_max: usize) -> Option<Self> {
+        let permit = Self(running);
+        (running.fetch_add(1, Ordering::Relaxed) < calls_max).then_some(permit)
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.running.fetch_sub(1, Ordering::Relaxed);
-        self.node.call_ended();
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Starts a call, unless nobody waits for it, its time is over or there is no room; answers it at its end, or at its
 /// deadline and then sees it through.
 async fn run(call: Call, reply: Reply) {
-    let Call { info, action, arguments, .. } = call;
-    let Some(_permit) = Permit::take(&info.node, &action.running) else {
-        let limit = info.node.settings.calls_max;
+    let Call { info, action, arguments, in_flight: _in_flight, .. } = call;
+    let limit = info.node.settings.calls_max;
+    let Some(_permit) = Permit::take(&action.running, limit) else {
         return answer(reply, Err(CallError::Overloaded { what: "calls_max", limit }));
     };
     if reply.is_closed() {
@@ -219,8 +219,9 @@ async fn publish(node: &Node, declared: &[&str], outcome: &Outcome) -> Published
     if revalidations.is_empty() {
         return Published::Nothing;
     }
-    let publishing = node.revalidator.send(Publish { revalidations });
-    if let Ok(Ok(position)) = tokio::time::timeout(node.settings.publish_timeout, publishing).await {
+    // Spawned: it applies in the end, whether somebody still waits for it or not.
+    let publishing = actix::spawn(node.revalidator.send(Publish { revalidations }));
+    if let Ok(Ok(Ok(position))) = tokio::time::timeout(node.settings.publish_timeout, publishing).await {
         return Published::At(position);
     }
     error!(waited = ?node.settings.publish_timeout, "revalidations were not confirmed");

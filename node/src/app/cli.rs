@@ -33,7 +33,7 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
                 &settings,
                 text(arguments, "reference"),
                 text(arguments, "sealed"),
-                options,
+                &options,
             )
         }
         _ => serve::run(app, settings),

@@ -14,7 +14,10 @@ use actix::{Actor as _, Arbiter};
 use anyhow::Context as _;
 use callboard_cluster::{Versions, memory::MemoryCallPort};
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot},
+    time::{Instant, timeout_at},
+};
 use tracing::{debug, info, warn};
 
 use super::{App, Start};
@@ -151,12 +154,16 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
     stop.await;
     info!("draining");
     node.draining.store(true, Ordering::SeqCst);
-    let drained = tokio::time::timeout(node.settings.drain_timeout, node.idle()).await;
+    let end = Instant::now() + node.settings.drain_timeout;
+    let drained = timeout_at(end, node.idle()).await;
     if drained.is_err() {
         warn!(calls = node.in_flight.load(Ordering::SeqCst), "stopping although calls still run");
     }
-    public.stop(true).await;
-    admin.stop(true).await;
+    // Connections that are still being answered have the rest of the time, and no more.
+    if timeout_at(end, public.stop(true)).await.is_err() {
+        public.stop(false).await;
+    }
+    admin.stop(false).await;
     public_server.await??;
     admin_server.await??;
     info!("stopped");

@@ -133,9 +133,12 @@ impl GuardContext {
 }
 
 pub(super) fn signed_cookie(node: &Node, head: &RequestHead, name: &str) -> Option<String> {
-    sealing::verify_cookie(&node.keys, name, head.cookie(name)?).ok().map(cookies::decode)
+    head.cookies(name)
+        .find_map(|text| sealing::verify_cookie(&node.keys, name, text).ok())
+        .map(cookies::decode)
 }
 
 pub(super) fn private_cookie(node: &Node, head: &RequestHead, name: &str) -> Option<String> {
-    String::from_utf8(sealing::open_cookie(&node.keys, name, head.cookie(name)?).ok()?).ok()
+    let opened = head.cookies(name).find_map(|text| sealing::open_cookie(&node.keys, name, text).ok());
+    String::from_utf8(opened?).ok()
 }

@@ -6,5 +6,5 @@ mod page;
 
 pub use action::ActionContext;
 pub use guard::{GuardContext, Principal, Refusal};
-pub(crate) use page::{FormState, Rendering};
+pub(crate) use page::{Facts, FormState, Rendering};
 pub use page::{PageContext, path_parameter};

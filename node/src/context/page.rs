@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     str::FromStr,
     sync::Arc,
+    time::Duration,
 };
 
 use callboard_protocol::{Value, action_id::ActionId, de, revalidation::Tag};
@@ -20,6 +21,15 @@ pub struct PageContext {
     rendering: Rendering,
     private: Cell<bool>,
     tags: RefCell<Vec<Tag>>,
+    /// When the first thing in it expires.
+    expires_in: Cell<Option<Duration>>,
+}
+
+/// What a render turned out to be.
+pub(crate) struct Facts {
+    pub(crate) private: bool,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) expires_in: Option<Duration>,
 }
 
 /// What a render starts from.
@@ -44,12 +54,11 @@ pub(crate) struct FormState {
 impl PageContext {
     pub(crate) fn new(rendering: Rendering) -> Self {
         let private = Cell::new(rendering.form_state.is_some());
-        Self { rendering, private, tags: RefCell::default() }
+        Self { rendering, private, tags: RefCell::default(), expires_in: Cell::default() }
     }
 
-    /// Whether the render is private, and the tags it found.
-    pub(crate) fn into_facts(self) -> (bool, Vec<Tag>) {
-        (self.private.get(), self.tags.into_inner())
+    pub(crate) fn into_facts(self) -> Facts {
+        Facts { private: self.private.get(), tags: self.tags.into_inner(), expires_in: self.expires_in.get() }
     }
 
     /// The request's path.
@@ -116,7 +125,7 @@ impl PageContext {
     ///
     /// If the action is not one of this application's: its crate was not named in `App::allow_actions_from`.
     pub fn form(&self, action: impl Action) -> Result<Html, PageError> {
-        self.privately_if_bound(&action);
+        self.note_bound(&action);
         form::fields(&self.rendering.node, &action)
     }
 
@@ -127,15 +136,18 @@ impl PageContext {
     ///
     /// If the state or a bound value cannot be encoded.
     pub fn form_with_state(&self, action: impl Action, state: &impl Serialize) -> Result<Html, PageError> {
-        self.privately_if_bound(&action);
+        self.note_bound(&action);
         form::fields_with_state(&self.rendering.node, &action, state)
     }
 
-    /// A sealed value that only one principal may send back is nobody else's page.
-    fn privately_if_bound(&self, action: &impl Action) {
-        if action.captured().is_some_and(|captured| captured.principal.is_some()) {
+    /// A sealed value that only one principal may send back is nobody else's page, and one that expires takes the
+    /// page with it.
+    fn note_bound(&self, action: &impl Action) {
+        let Some(captured) = action.captured() else { return };
+        if captured.principal.is_some() {
             self.private.set(true);
         }
+        self.expires_in.set(self.expires_in.get().into_iter().chain(captured.expires_in).min());
     }
 
     /// What the action returned, if this page answers a form of it.
@@ -143,7 +155,7 @@ impl PageContext {
     pub fn form_state<T: DeserializeOwned>(&self, action: impl Action) -> Option<T> {
         let state = self.rendering.form_state.as_ref()?;
         let registered = self.rendering.node.registry.of(&action)?;
-        let answers = state.action == registered.id && state.key == form::key(&action);
+        let answers = state.action == registered.id && state.key == form::key(&self.rendering.node, &action);
         answers.then(|| de::from_value(&state.result).ok()).flatten()
     }
 

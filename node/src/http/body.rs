@@ -76,7 +76,8 @@ pub(super) async fn discard(request: &HttpRequest, payload: &mut web::Payload) -
     let discarding = async {
         let mut discarded = 0;
         while let Some(chunk) = payload.next().await {
-            discarded += chunk.map_or(usize::MAX, |chunk| chunk.len());
+            let Ok(chunk) = chunk else { return false };
+            discarded += chunk.len();
             if discarded > DISCARD_BYTES_MAX {
                 return false;
             }

@@ -38,7 +38,12 @@ pub(super) async fn submit(
     super::origin::check(&frontend.node, request)?;
     let node = &frontend.node;
     let kind = FormKind::of(request)?;
-    let body = body::read(request, payload, node.form_bytes_max, node.settings.body_timeout).await?;
+    // Which action it is stands in the body; only files, and so multipart, need more than the usual limit.
+    let bytes_max = match kind {
+        FormKind::Multipart(_) => node.form_bytes_max,
+        FormKind::UrlEncoded => node.settings.body_bytes_max,
+    };
+    let body = body::read(request, payload, bytes_max, node.settings.body_timeout).await?;
     let body_bytes = body.len();
     let parts = kind.parts(body, node)?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
@@ -98,7 +103,8 @@ async fn answer(
                 error!(%call, "an action's value cannot be read back for its form");
                 Refused::new(ErrorCode::Internal, "the action's value cannot be read back").of_call(call)
             };
-            page::after_form(request, frontend, form_state(result.ok_or_else(unreadable)?)).await
+            let state = form_state(result.ok_or_else(unreadable)?);
+            page::after_form(request, frontend, state, &outcome.effects.cookies).await
         }
     };
     if let Some(redirect) = respond::redirect(&outcome) {
@@ -140,10 +146,13 @@ impl FormKind {
         match self {
             Self::Multipart(boundary) => Ok(multipart::collect(body, boundary, node.multipart_limits)?),
             Self::UrlEncoded => {
-                let fields = url_encoded(&body)?;
-                if fields.len() > node.settings.decode_parts_max {
-                    return Err(Refused::new(ErrorCode::ReplyLimit, "the form has too many fields"));
+                // Counted before anything is made of them.
+                let fields_max = node.settings.decode_parts_max;
+                if body.iter().filter(|byte| **byte == b'&').count() >= fields_max {
+                    let detail = format!("more fields than decode_parts_max = {fields_max}");
+                    return Err(Refused::new(ErrorCode::ReplyLimit, detail));
                 }
+                let fields = url_encoded(&body)?;
                 Ok(fields.into_iter().map(|(name, value)| Part::text(name, value)).collect())
             }
         }

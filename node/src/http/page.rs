@@ -4,6 +4,7 @@ use std::{
     panic::AssertUnwindSafe,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use actix_web::{
@@ -27,7 +28,7 @@ use super::{Refused, error_response::error_page};
 use crate::{
     PageError,
     actors::Frontend,
-    context::{FormState, PageContext, Rendering},
+    context::{Facts, FormState, PageContext, Rendering},
     node::Node,
     registry::PageEntry,
     render_cache::{Entry, Flown, PageKey, PageKeyRef},
@@ -65,12 +66,19 @@ pub(super) async fn get(request: HttpRequest, frontend: Rc<Frontend>) -> HttpRes
 }
 
 /// The page again, as the answer to a form that was posted to it.
-pub(super) async fn after_form(request: &HttpRequest, frontend: &Frontend, state: FormState) -> HttpResponse {
+pub(super) async fn after_form(
+    request: &HttpRequest,
+    frontend: &Frontend,
+    state: FormState,
+    cookies: &[String],
+) -> HttpResponse {
     let node = &frontend.node;
     let Some((page, parameters)) = node.registry.page(request.path()) else {
         return no_page(request);
     };
-    let source = Source { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) };
+    let mut head = RequestHead::of(request);
+    head.set_cookies(cookies);
+    let source = Source { node: Arc::clone(node), page, parameters, head };
     match source.render(Some(state)).await.page {
         Ok(body) => html(StatusCode::OK).insert_header((header::CACHE_CONTROL, PRIVATE)).body(body),
         Err(error) => refused(&error),
@@ -84,7 +92,8 @@ fn no_page(request: &HttpRequest) -> HttpResponse {
     let back = referer.and_then(|url| {
         let (_, rest) = url.split_once("://")?;
         let path = rest.strip_prefix(host(request))?;
-        (path.starts_with('/') && !path.starts_with("//")).then_some(path)
+        // A browser takes a backslash for a slash, and two of either for another host.
+        (path.starts_with('/') && !path[1..].starts_with(['/', '\\'])).then_some(path)
     });
     match back {
         Some(path) => HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish(),
@@ -109,12 +118,11 @@ async fn shared(source: Source, key: PageKey) -> Flown {
 async fn fly(source: Source, key: PageKey, mut birth: LogPosition) {
     let node = &source.node;
     loop {
-        let Render { page, private, tags } = source.render(None).await;
-        let newest = node.versions.newest_of(&tags);
+        let Render { page, private, tags, ttl } = source.render(None).await;
         let flown = match page {
             _ if private => Flown::Private,
             Ok(body) => {
-                let entry = Arc::new(Entry::new(body, birth, tags, source.page.ttl));
+                let entry = Arc::new(Entry::new(body, birth, tags.clone(), ttl));
                 node.cache.keep(key.clone(), Arc::clone(&entry));
                 Flown::Page(entry)
             }
@@ -128,7 +136,7 @@ async fn fly(source: Source, key: PageKey, mut birth: LogPosition) {
             }
             return;
         }
-        let landing = node.cache.flights().land(&key, newest, node.versions.applied());
+        let landing = node.cache.flights().land(&key, &tags, &node.versions);
         for waiting in landing.served {
             // A request that went away is owed nothing.
             drop(waiting.send(flown.clone()));
@@ -143,14 +151,14 @@ async fn fly(source: Source, key: PageKey, mut birth: LogPosition) {
 /// A render for this request only.
 async fn alone(request: &HttpRequest, source: Source, key: PageKeyRef<'_>) -> HttpResponse {
     let birth = source.node.versions.applied();
-    let Render { page, private, tags } = source.render(None).await;
+    let Render { page, private, tags, ttl } = source.render(None).await;
     match page {
         Ok(body) if private || !source.page.cached => html(StatusCode::OK)
             .insert_header((header::CACHE_CONTROL, PRIVATE))
             .insert_header((headers::CACHE_STATUS, BYPASS))
             .body(body),
         Ok(body) => {
-            let entry = Arc::new(Entry::new(body, birth, tags, source.page.ttl));
+            let entry = Arc::new(Entry::new(body, birth, tags, ttl));
             source.node.cache.keep(key.to_key(), Arc::clone(&entry));
             kept(request, &entry, MISS)
         }
@@ -172,6 +180,8 @@ struct Render {
     page: Result<Bytes, PageError>,
     private: bool,
     tags: Vec<Tag>,
+    /// How long it may be served: what the page says, or less where something in it expires.
+    ttl: Option<Duration>,
 }
 
 impl Source {
@@ -186,16 +196,22 @@ impl Source {
             id: self.node.cache.next_render_id(),
         });
         // The inner block makes a panic before the first await one of the page's, too.
-        let rendered = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind().await;
-        let page = rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into())));
+        let rendering = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind();
+        let page = match tokio::time::timeout(self.node.settings.render_timeout, rendering).await {
+            Ok(rendered) => rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into()))),
+            Err(_) => Err(PageError::Failed("took longer than render_timeout".into())),
+        };
         if let Err(PageError::Failed(reason)) = &page {
             error!(page = self.page.pattern, reason, "page failed");
         }
-        let (private, mut tags) = cx.into_facts();
+        let Facts { private, mut tags, expires_in } = cx.into_facts();
         tags.extend(self.tags());
         tags.sort_unstable();
         tags.dedup();
-        Render { page: page.map(|html| html.into_string().into()), private, tags }
+        // Boxed: the spare room of a string that grew would count for nothing in the cache's limit.
+        let page = page.map(|html| html.into_string().into_boxed_str().into_boxed_bytes().into());
+        let ttl = self.page.ttl.into_iter().chain(expires_in).min();
+        Render { page, private, tags, ttl }
     }
 
     /// The tags known before anything is rendered.

@@ -52,7 +52,7 @@ impl Servers {
         .client_request_timeout(settings.headers_timeout)
         // Else a client that goes away is not noticed before its answer is written, and its call never cancelled.
         .h1_allow_half_closed(false)
-        .shutdown_timeout(settings.drain_timeout.as_secs())
+        .shutdown_timeout(settings.drain_timeout.as_secs().max(1))
         .disable_signals()
         .bind(&settings.listen)
         .with_context(|| format!("cannot listen on {} (setting listen)", settings.listen))?;

@@ -142,6 +142,10 @@ settings! {
     render_cache_bytes_max: usize = "67108864", "bytes";
     /// Pages that render at the same time on this node; more wait.
     renders_max: usize = "256", "renders";
+    /// How long a page may take to render; one that takes longer is answered 500.
+    render_timeout: Duration = "30s", "duration";
+    /// How long a guard may take; a call whose guard takes longer is answered 503 and did not run.
+    guard_timeout: Duration = "10s", "duration";
     /// How long to wait for a revalidation to be published before the call is answered 504 `unknown`.
     publish_timeout: Duration = "5s", "duration";
     /// How long calls may go on after SIGTERM before the node stops without them.

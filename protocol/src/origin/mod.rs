@@ -44,6 +44,9 @@ pub enum OriginRefused {
         /// Host of this site, empty if the request names none.
         host: String,
     },
+    /// The browser says that another site caused the request.
+    #[error("the call comes from another site, and does not say which")]
+    OtherSite,
     /// A request with a cookie says nothing about where it comes from.
     #[error("the call carries a cookie, but neither an origin nor a sec-fetch-site of this site")]
     Missing,
@@ -55,7 +58,7 @@ impl OriginRefused {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Malformed(_) => ErrorCode::MalformedOrigin,
-            Self::Foreign { .. } | Self::Missing => ErrorCode::ForeignOrigin,
+            Self::Foreign { .. } | Self::OtherSite | Self::Missing => ErrorCode::ForeignOrigin,
         }
     }
 }
@@ -72,9 +75,12 @@ impl OriginRefused {
 /// [`OriginRefused`], 400 or 403.
 pub fn decide(check: OriginCheck<'_>) -> Result<(), OriginRefused> {
     let Some(origin) = check.origin else {
-        let from_here = matches!(check.sec_fetch_site, Some("same-origin" | "none"));
-        let allowed = from_here || !check.has_cookie || check.allow_missing;
-        return if allowed { Ok(()) } else { Err(OriginRefused::Missing) };
+        return match check.sec_fetch_site {
+            Some("same-origin" | "none") => Ok(()),
+            Some("cross-site" | "same-site") => Err(OriginRefused::OtherSite),
+            _ if !check.has_cookie || check.allow_missing => Ok(()),
+            _ => Err(OriginRefused::Missing),
+        };
     };
     let origin = host_of_origin(origin)?;
     let host = site_host(&check);
