@@ -58,6 +58,18 @@ impl Caller {
         )
     }
 
+    /// A POST with these headers and bytes, whatever they are.
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::blocking::Body>,
+    ) -> Answer {
+        let request = self.http.post(self.url(path)).body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        Answer::of(request.send())
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         Answer::of(self.http.get(self.url(path)).send())
     }

@@ -6,3 +6,4 @@ mod forms;
 mod lifecycle;
 mod order;
 mod pages;
+mod refusals;

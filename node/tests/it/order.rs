@@ -81,7 +81,9 @@ fn calls_of_one_key_wait_for_each_other_and_other_keys_do_not() {
         // Of two more, one finds room in the line and the other does not: the only answer there can be by now.
         for _ in 0..2 {
             let (caller, answered) = (&caller, answered.clone());
-            scope.spawn(move || answered.send(caller.call("line", r#"["a",2,false]"#)));
+            scope.spawn(move || {
+                answered.send(caller.call("line", r#"["a",2,false]"#)).expect("somebody listens")
+            });
         }
         let full = answers.recv().expect("an answer");
         assert_eq!((full.status, full.header("callboard-outcome")), (503, "not-run"));

@@ -84,7 +84,8 @@ fn raw_parts(raw: &Json) -> Result<Vec<Part>, String> {
     multipart::collect(body, boundary, multipart::Limits::default()).map_err(|error| error.to_string())
 }
 
-fn body(json: &Json) -> String {
+/// The body of a vector that is one text.
+pub(crate) fn body(json: &Json) -> String {
     if let Some(body) = json["body"].as_str() {
         return body.to_owned();
     }
