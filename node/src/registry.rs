@@ -39,7 +39,7 @@ pub struct ActionEntry {
     pub location: &'static str,
     /// Source file, as the compiler saw it.
     pub file: &'static str,
-    /// Line of the attribute.
+    /// Line of the function's name.
     pub line: u32,
     /// Package that holds it.
     pub krate: &'static str,
@@ -111,7 +111,7 @@ pub struct PageEntry {
     pub location: &'static str,
     /// Source file, as the compiler saw it.
     pub file: &'static str,
-    /// Line of the attribute.
+    /// Line of the function's name.
     pub line: u32,
     /// Tags that every render carries.
     pub tags: &'static [&'static str],
@@ -189,9 +189,9 @@ impl Registry {
         keys: &KeyRing,
     ) -> Result<(), RegistryError> {
         if let Some(other) = self.by_name.get(entry.name) {
-            let mut places = [place(other.entry.file, other.entry.line), place(entry.file, entry.line)];
-            places.sort();
-            let [first, second] = places;
+            let mut places = [(other.entry.file, other.entry.line), (entry.file, entry.line)];
+            places.sort_unstable();
+            let [first, second] = places.map(|(file, line)| place(file, line));
             return Err(RegistryError::SameName { name: entry.name, first, second });
         }
         let info = InfoByte::from_byte(entry.info).expect("the attribute sets the lower seven bits");

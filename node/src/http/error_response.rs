@@ -132,25 +132,37 @@ pub(super) fn error_page(status: u16, detail: &str) -> String {
 
 impl From<reply::ReplyError> for Refused {
     fn from(error: reply::ReplyError) -> Self {
-        match error.kind {
-            // By the name that whoever runs the node can raise it by.
-            reply::ReplyErrorKind::Limit { setting, max } => {
-                Self::new(error.code(), format!("more than decode_{setting} = {max}"))
-            }
-            _ => Self::new(error.code(), error.to_string()),
-        }
+        Self::new(error.code(), reply_text(&error))
+    }
+}
+
+/// A limit is named by the setting that whoever runs the node can raise.
+fn reply_text(error: &reply::ReplyError) -> String {
+    match error.kind {
+        reply::ReplyErrorKind::Limit { setting, max } => format!("more than decode_{setting} = {max}"),
+        _ => error.to_string(),
     }
 }
 
 impl From<multipart::MultipartError> for Refused {
     fn from(error: multipart::MultipartError) -> Self {
-        Self::new(error.code(), error.to_string())
+        let text = match &error {
+            multipart::MultipartError::TooManyParts { max } => format!("more than decode_parts_max = {max}"),
+            _ => error.to_string(),
+        };
+        Self::new(error.code(), text)
     }
 }
 
 impl From<form_action::FormActionError> for Refused {
     fn from(error: form_action::FormActionError) -> Self {
-        Self::new(error.code(), error.to_string())
+        let text = match &error {
+            form_action::FormActionError::Reply(inner) => {
+                format!("the bound arguments of the form: {}", reply_text(inner))
+            }
+            _ => error.to_string(),
+        };
+        Self::new(error.code(), text)
     }
 }
 

@@ -149,7 +149,7 @@ impl FormKind {
                 // Counted before anything is made of them.
                 let fields_max = node.settings.decode_parts_max;
                 if body.iter().filter(|byte| **byte == b'&').count() >= fields_max {
-                    let detail = format!("more fields than decode_parts_max = {fields_max}");
+                    let detail = format!("more than decode_parts_max = {fields_max}");
                     return Err(Refused::new(ErrorCode::ReplyLimit, detail));
                 }
                 let fields = url_encoded(&body)?;

@@ -77,6 +77,31 @@ async fn refresh(cx: &ActionContext) {
     cx.refresh();
 }
 
+async fn broken_guard(_request: &GuardContext) -> Result<Principal, Refusal> {
+    panic!("on purpose")
+}
+
+#[action(guard = broken_guard, name = "behind_broken_guard")]
+async fn behind_broken_guard(_cx: &ActionContext) {}
+
+async fn slow_guard(_request: &GuardContext) -> Result<Principal, Refusal> {
+    std::future::pending().await
+}
+
+#[action(guard = slow_guard, name = "behind_slow_guard")]
+async fn behind_slow_guard(_cx: &ActionContext) {}
+
+#[action(public, name = "keyed_badly", key = list[0])]
+async fn keyed_badly(_cx: &ActionContext, list: Vec<u32>) -> usize {
+    list.len()
+}
+
+#[action(public, name = "redirects_and_fails")]
+async fn redirects_and_fails(cx: &ActionContext) -> Result<(), Failure> {
+    cx.redirect("/slow");
+    Err(Failure::public("no", "no"))
+}
+
 fn session(answer: &Answer) -> String {
     answer.header("set-cookie").split(';').next().expect("a cookie").to_owned()
 }
@@ -164,6 +189,35 @@ fn more_calls_than_permitted_are_refused_and_did_not_run() {
         journal.release();
         assert_eq!(first.join().expect("an answer").status, 200);
     });
+}
+
+#[test]
+fn a_panic_before_the_action_is_answered_and_nothing_ran() {
+    let caller = Caller::start(&[]);
+    for (action, arguments) in [("behind_broken_guard", "[]"), ("keyed_badly", "[[]]")] {
+        let answer = caller.call(action, arguments);
+        assert_eq!((answer.status, answer.header("callboard-outcome")), (500, "not-run"));
+        assert_eq!(answer.header("callboard-error"), "refusal-failed");
+        assert!(!answer.body.contains("on purpose"));
+    }
+    assert_eq!(caller.call("keyed_badly", "[[7]]").row(), "1");
+}
+
+#[test]
+fn a_guard_that_does_not_answer_is_not_waited_for() {
+    let caller = Caller::start(&[("guard_timeout", "20ms")]);
+    let answer = caller.call("behind_slow_guard", "[]");
+    assert_eq!((answer.status, answer.header("callboard-outcome")), (503, "not-run"));
+    assert_eq!(answer.body, "the guard did not answer within 20ms");
+}
+
+#[test]
+fn a_failed_action_leads_nowhere() {
+    let caller = Caller::start(&[]);
+    let answer = caller.call("redirects_and_fails", "[]");
+    assert_eq!((answer.status, answer.header("x-action-redirect")), (500, ""));
+    assert_eq!(answer.header("callboard-error"), "action-failed");
+    assert_eq!(answer.header("callboard-call-id").len(), 32);
 }
 
 #[test]

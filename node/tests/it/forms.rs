@@ -55,6 +55,22 @@ async fn plain_page(cx: &PageContext) -> Result<Html, PageError> {
     Ok(Html::raw(format!("<form>{}</form>", cx.form(plain)?)))
 }
 
+#[action(public, name = "prefer")]
+async fn prefer(cx: &ActionContext, form: Form<Preference>) {
+    cx.set_cookie(&callboard::Cookie::new("colour", &form.colour));
+}
+
+#[derive(Deserialize)]
+struct Preference {
+    colour: String,
+}
+
+#[page("/prefer")]
+async fn prefer_page(cx: &PageContext) -> Result<Html, PageError> {
+    let colour = cx.cookie("colour").unwrap_or_else(|| "none".into());
+    Ok(Html::raw(format!("<p>{}</p><form>{}</form>", Html::escape(&colour), cx.form(prefer)?)))
+}
+
 #[page("/unbound")]
 async fn unbound_page(cx: &PageContext) -> Result<Html, PageError> {
     cx.form(order)
@@ -148,6 +164,27 @@ fn sealed_values_are_refused_when_they_are_not_what_the_page_sealed() {
     assert_eq!(caller.get("/mine").header("cache-control"), "private, no-store");
     // By the client, with a value of its own choice in place of the sealed one.
     assert_eq!(caller.call("order", r#"[3,null,{"cups":1}]"#).header("callboard-error"), "bad-seal");
+}
+
+#[test]
+fn the_page_after_a_form_sees_the_cookies_that_the_action_set() {
+    let caller = Caller::start(&[]);
+    let answer = submit(&caller, "/prefer", &[("colour", "sea green")]);
+    assert!(answer.body.contains("<p>sea green</p>"), "{}", answer.body);
+    assert!(answer.header("set-cookie").starts_with("colour=sea%20green"));
+}
+
+/// Goal: nothing in the page tells what was sealed. Method: two nodes with keys of their own, the same values.
+#[test]
+fn the_key_of_a_form_says_nothing_of_its_sealed_values() {
+    let key = |caller: &Caller, path: &str| {
+        let fields = caller.get(path).hidden_fields();
+        fields.into_iter().find(|(name, _)| name == "$ACTION_KEY").expect("a key").1
+    };
+    let (one, other) = (Caller::start(&[]), Caller::start(&[]));
+    assert_eq!(key(&one, "/order/3"), key(&one, "/order/3?again"));
+    assert_ne!(key(&one, "/order/3"), key(&one, "/order/4"));
+    assert_ne!(key(&one, "/order/3"), key(&other, "/order/3"));
 }
 
 #[test]

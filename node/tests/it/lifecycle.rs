@@ -1,5 +1,7 @@
 //! Starting and stopping.
 
+use std::sync::mpsc;
+
 use callboard::App;
 
 use crate::client::Caller;
@@ -31,6 +33,34 @@ fn a_running_call_is_seen_through_and_no_other_is_taken() {
     assert_eq!(call.join().expect("no panic").expect("an answer").status(), 200);
     drop(caller);
     assert!(http.get(&address).send().is_err(), "the node is gone");
+}
+
+/// Goal: a stopping node runs what it accepted, also what waits in line when its client is gone.
+#[test]
+fn a_call_that_waits_in_line_is_seen_through_when_the_node_stops() {
+    let mut caller = Caller::start(&[("key_queue_max", "1")]);
+    let journal = caller.journal.clone();
+    let (answered, answers) = mpsc::channel();
+    let send = |body: &'static str| {
+        let request =
+            caller.http.post(caller.url("/")).header("next-action", caller.reference("line")).body(body);
+        let answered = answered.clone();
+        std::thread::spawn(move || answered.send(request.send().expect("an answer").status().as_u16()));
+    };
+    send(r#"["a",1,true]"#);
+    journal.wait_for("a begins 1");
+    // Of two more, one finds room in the line; when the other is refused, it stands there.
+    send(r#"["a",2,true]"#);
+    send(r#"["a",2,true]"#);
+    assert_eq!(answers.recv().expect("an answer"), 503);
+
+    caller.node.begin_stop();
+    journal.release();
+    journal.wait_for("a begins 2");
+    journal.release();
+    assert_eq!([answers.recv(), answers.recv()], [Ok(200), Ok(200)]);
+    drop(caller);
+    assert!(journal.notes().contains(&"a ends 2".to_owned()));
 }
 
 #[test]

@@ -98,6 +98,34 @@ fn calls_of_one_key_wait_for_each_other_and_other_keys_do_not() {
     assert_eq!(of_a, ["a begins 1", "a ends 1", "a begins 2", "a ends 2"]);
 }
 
+#[action(public, name = "brief_line", key = key, timeout = "100ms")]
+async fn brief_line(cx: &ActionContext, key: String) {
+    let journal = cx.state::<Journal>();
+    journal.note(format!("{key} begins"));
+    journal.released().await;
+}
+
+/// Goal: who waits in line past his deadline is told the truth then, and never runs.
+#[test]
+fn a_call_that_waits_past_its_deadline_expires_and_never_runs() {
+    let caller = Caller::start(&[]);
+    let first = caller.call("brief_line", r#"["a"]"#);
+    assert_eq!((first.status, first.header("callboard-outcome")), (504, "unknown"));
+
+    let second = caller.call("brief_line", r#"["a"]"#);
+    assert_eq!((second.status, second.header("callboard-outcome")), (503, "not-run"));
+    assert_eq!(second.body, "the call waited past its deadline");
+
+    // The first ends, and with it the line; a third starts, so the second was passed over.
+    caller.journal.release();
+    caller.journal.release();
+    let third =
+        std::iter::repeat_with(|| caller.call("brief_line", r#"["a"]"#)).find(|answer| answer.status != 503);
+    assert!(third.is_some_and(|third| third.status == 504 || third.status == 200));
+    let begun = caller.journal.notes().len();
+    assert_eq!(begun, 2, "the second call began");
+}
+
 #[test]
 fn serial_calls_never_overlap() {
     let caller = Caller::start(&[("workers", "2")]);

@@ -17,6 +17,11 @@ async fn article(cx: &PageContext, id: u32) -> Result<Html, PageError> {
     Ok(Html::raw(format!("article {id} render {}", cx.render_id())))
 }
 
+#[page("/words/{word}")]
+async fn spelled(cx: &PageContext, word: String) -> Result<Html, PageError> {
+    Ok(Html::raw(format!("{} {}", Html::escape(&word), cx.render_id())))
+}
+
 #[page("/hello")]
 async fn hello(cx: &PageContext) -> Result<Html, PageError> {
     let name = cx.cookie("name").unwrap_or_default();
@@ -96,6 +101,19 @@ fn a_tag_found_while_rendering_and_the_path_make_a_page_stale() {
     caller.call("publish", r#"[null,"/news/1"]"#);
     assert_ne!(caller.get("/news/1").body, again);
     assert_eq!(caller.get("/news/2").body, two);
+}
+
+#[test]
+fn a_path_is_revalidated_however_it_is_escaped() {
+    let caller = Caller::start(&[]);
+    for (revalidated, asked) in
+        [("/words/café", "/words/caf%C3%A9"), ("/words/a b", "/words/a%20b"), ("/words/abc", "/words/%61bc")]
+    {
+        let before = caller.get(asked).body;
+        assert_eq!(caller.get(asked).body, before);
+        caller.call("publish", &format!("[null,{revalidated:?}]"));
+        assert_ne!(caller.get(asked).body, before, "{revalidated}");
+    }
 }
 
 #[test]

@@ -65,8 +65,8 @@ impl OriginRefused {
 
 /// Decides whether a call may be read.
 ///
-/// With `Origin`: its host has to be this site's, or allowed by the settings. Without: `sec-fetch-site` has to be
-/// `same-origin` or `none`, or the request to be without cookies, which is worth no more than the attacker's own.
+/// With `Origin`: its host has to be this site's, or allowed by the settings. Without: `sec-fetch-site` decides, and
+/// without that the request has to be without cookies: then it is worth no more than the attacker's own.
 ///
 /// This site's host is the first item of `x-forwarded-host` if that is trusted, else `host`.
 ///
@@ -203,11 +203,12 @@ mod tests {
         {
             for has_cookie in [false, true] {
                 for allow_missing in [false, true] {
-                    let from_here = matches!(sec_fetch_site, Some("same-origin" | "none"));
-                    let expected = if has_cookie && !from_here && !allow_missing {
-                        Err(OriginRefused::Missing)
-                    } else {
-                        Ok(())
+                    let expected = match sec_fetch_site {
+                        Some("same-origin" | "none") => Ok(()),
+                        // A browser that says so is believed, cookie or not: there are other credentials.
+                        Some(_) => Err(OriginRefused::OtherSite),
+                        None if has_cookie && !allow_missing => Err(OriginRefused::Missing),
+                        None => Ok(()),
                     };
                     let given = OriginCheck { sec_fetch_site, has_cookie, allow_missing, ..check(&none) };
                     assert_eq!(decide(given), expected, "{given:?}");
