@@ -148,7 +148,7 @@ impl FormKind {
             Self::UrlEncoded => {
                 // Counted before anything is made of them.
                 let fields_max = node.settings.decode_parts_max;
-                if body.iter().filter(|byte| **byte == b'&').count() >= fields_max {
+                if body.split(|byte| *byte == b'&').nth(fields_max).is_some() {
                     let detail = format!("more than decode_parts_max = {fields_max}");
                     return Err(Refused::new(ErrorCode::ReplyLimit, detail));
                 }
