@@ -195,9 +195,9 @@ pub fn form_data(parts: &[Part]) -> Value {
         }
         let slot = match &part.content {
             Content::Text(text) => Slot::String(text.clone().into()),
-            Content::File { name, media_type, bytes } => {
+            Content::File { name, media_type, content } => {
                 let (name, media_type) = (Some(name.clone().into()), media_type.clone());
-                Slot::Node(builder.add(Node::Blob(Blob { name, media_type, bytes: bytes.clone() })))
+                Slot::Node(builder.add(Node::Blob(Blob { name, media_type, content: content.clone() })))
             }
         };
         entries.push((part.name.clone().into(), slot));

@@ -158,19 +158,19 @@ async fn slow_increment(cx: &ActionContext, key: &str, wait_ms: u64) -> Result<i
 struct Uploaded {
     name: String,
     media_type: String,
-    bytes: usize,
+    bytes: u64,
     first: ByteArray,
 }
 
 /// Takes a file.
 #[action(public, name = "upload", body_bytes_max = 16_777_216)]
-async fn upload(_cx: &ActionContext, file: File) -> Uploaded {
-    Uploaded {
-        name: file.name.clone(),
-        media_type: file.media_type.clone(),
-        bytes: file.bytes.len(),
-        first: ByteArray(file.bytes.slice(..file.bytes.len().min(16))),
-    }
+async fn upload(_cx: &ActionContext, file: File) -> Result<Uploaded, Failure> {
+    Ok(Uploaded {
+        bytes: file.content.len(),
+        first: ByteArray(file.content.slice(0, 16)?),
+        name: file.name,
+        media_type: file.media_type,
+    })
 }
 
 fn main() -> ExitCode {

@@ -149,7 +149,7 @@ impl Reader {
             "blob" | "file" => Node::Blob(Blob {
                 name: json.get("name").map(string).transpose()?,
                 media_type: text(json, "type")?.into(),
-                bytes: base64(json, "b64")?,
+                content: base64(json, "b64")?.into(),
             }),
             "promise" => Node::Promise(self.promise(json)?),
             "lazy" => Node::Lazy(self.promise(json)?),

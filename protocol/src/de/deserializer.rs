@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     js::{BigInt, JsString, handover},
-    value::{Node, NodeId, Slot},
+    value::{BlobContent, Node, NodeId, Slot},
 };
 
 /// A place in a value, to be read as any type.
@@ -89,6 +89,17 @@ impl<'v, 'w> Place<'v, 'w> {
     fn items<V: Visitor<'v>>(self, id: NodeId, items: &'v [Slot], visitor: V) -> Result<V::Value, DeError> {
         let _level = self.walk.enter(id)?;
         visitor.visit_seq(Items::new(self.walk, items))
+    }
+
+    fn content<V: Visitor<'v>>(self, content: &'v BlobContent, visitor: V) -> Result<V::Value, DeError> {
+        self.walk.charge(1)?;
+        self.walk.charge_bytes(usize::try_from(content.len()).unwrap_or(usize::MAX))?;
+        match content {
+            BlobContent::Memory(bytes) => visitor.visit_borrowed_bytes(bytes),
+            BlobContent::Spilled(_) => {
+                visitor.visit_byte_buf(content.bytes().map_err(de::Error::custom)?.into())
+            }
+        }
     }
 
     fn members<V: Visitor<'v>>(
@@ -246,7 +257,7 @@ impl<'v> Deserializer<'v> for Place<'v, '_> {
     fn deserialize_bytes<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
         let bytes = match self.node()? {
             Some((_, Node::Bytes(array))) => &array.bytes,
-            Some((_, Node::Blob(blob))) => &blob.bytes,
+            Some((_, Node::Blob(blob))) => return self.content(&blob.content, visitor),
             Some((id, Node::Array(items))) => return self.items(id, items, visitor),
             _ => return self.mismatch(&visitor),
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de;
 
 use super::words;
-use crate::ErrorCode;
+use crate::{ErrorCode, value::Pending};
 
 /// Why an argument is not of its type: `argument 2, .items[3].price: expected a number, found a string`.
 ///
@@ -80,6 +80,9 @@ pub enum Problem {
     /// A promise that was rejected has no value.
     #[error("a rejected promise")]
     RejectedPromise,
+    /// A promise that is not settled yet has none either; it can be read again once this one is.
+    #[error("a promise that is not settled")]
+    Unsettled(Pending),
     /// What the type's own `Deserialize` says.
     #[error("{message}")]
     Custom {

@@ -51,8 +51,8 @@ impl<'v, 'w, 'f> Field<'v, 'w, 'f> {
         match self.values {
             [(_, Slot::String(text))] => text.as_str() == Some(""),
             [(_, Slot::Node(id))] => {
-                matches!(self.walk.node(*id), Node::Blob(Blob { name: Some(name), bytes, .. })
-                    if name.as_str() == Some("") && bytes.is_empty())
+                matches!(self.walk.node(*id), Node::Blob(Blob { name: Some(name), content, .. })
+                    if name.as_str() == Some("") && content.is_empty())
             }
             _ => false,
         }

@@ -145,15 +145,16 @@ impl<'v> Walk<'v> {
     pub(crate) fn settled(&self, mut slot: &'v Slot) -> Result<&'v Slot, DeError> {
         for _ in 0..DEPTH_MAX {
             let Slot::Node(id) = slot else { return Ok(slot) };
-            match self.node(*id) {
-                Node::Promise(Promise::Fulfilled(inner)) => {
+            let Node::Promise(promise) = self.node(*id) else { return Ok(slot) };
+            match promise.now() {
+                Promise::Fulfilled(inner) => {
                     self.charge(1)?;
                     slot = inner;
                 }
-                Node::Promise(Promise::Rejected { .. }) => {
-                    return Err(DeError::new(Problem::RejectedPromise));
+                Promise::Rejected { .. } => return Err(DeError::new(Problem::RejectedPromise)),
+                Promise::Pending(pending) => {
+                    return Err(DeError::new(Problem::Unsettled(pending.clone())));
                 }
-                _ => return Ok(slot),
             }
         }
         Err(match slot {
@@ -196,7 +197,7 @@ fn weight(graph: &Graph) -> usize {
             }
             // Read as items, every byte may be a value.
             Node::Bytes(array) => values += array.bytes.len(),
-            Node::Blob(blob) => bytes += blob.bytes.len(),
+            Node::Blob(blob) => bytes += usize::try_from(blob.content.len()).unwrap_or(usize::MAX),
             _ => {}
         }
         each_slot(node, |slot| {
@@ -227,7 +228,11 @@ fn each_slot(node: &Node, mut visit: impl FnMut(&Slot)) {
             visit(key);
             visit(value);
         }),
-        Node::Promise(Promise::Fulfilled(slot)) => visit(slot),
+        Node::Promise(promise) => {
+            if let Promise::Fulfilled(slot) = promise.now() {
+                visit(slot);
+            }
+        }
         _ => {}
     }
 }

@@ -53,7 +53,7 @@ impl Whole for ByteArray {
     fn from_value(value: &Value) -> Option<Self> {
         match value.node() {
             Some(Node::Bytes(array)) => Some(Self(array.bytes.clone())),
-            Some(Node::Blob(blob)) => Some(Self(blob.bytes.clone())),
+            Some(Node::Blob(blob)) => blob.content.bytes().ok().map(Self),
             _ => None,
         }
     }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -11,7 +10,7 @@ use super::{
 };
 use crate::{
     Value,
-    value::{Blob, Builder, Node, Slot},
+    value::{Blob, BlobContent, Builder, Node, Slot},
 };
 
 /// A file that a person chose.
@@ -25,20 +24,20 @@ pub struct File {
     pub name: String,
     /// The media type as the client sent it; a claim, not a fact about the content.
     pub media_type: String,
-    /// The content.
-    pub bytes: Bytes,
+    /// The content; a large one may not be in memory.
+    pub content: BlobContent,
 }
 
 impl From<Blob> for File {
     fn from(blob: Blob) -> Self {
         let name = blob.name.map_or_else(|| "blob".to_owned(), |name| name.to_text_lossy().into_owned());
-        Self { name, media_type: String::from(&*blob.media_type), bytes: blob.bytes }
+        Self { name, media_type: String::from(&*blob.media_type), content: blob.content }
     }
 }
 
 impl From<File> for Blob {
     fn from(file: File) -> Self {
-        Self { name: Some(file.name.into()), media_type: file.media_type.into(), bytes: file.bytes }
+        Self { name: Some(file.name.into()), media_type: file.media_type.into(), content: file.content }
     }
 }
 
@@ -58,7 +57,7 @@ impl From<Fields<'_>> for Blob {
         Self {
             name: fields.name.map(|name| JsString::from(name.into_owned())),
             media_type: fields.media_type.into_owned().into(),
-            bytes: fields.bytes.0,
+            content: fields.bytes.0.into(),
         }
     }
 }
@@ -68,12 +67,22 @@ impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut builder = Builder::new();
         let blob = builder.add(Node::Blob(self.clone()));
+        handover::serialize(serializer, builder.finish(Slot::Node(blob)), AsFields(self))
+    }
+}
+
+/// Reads the content only if another format asks for it.
+struct AsFields<'b>(&'b Blob);
+
+impl Serialize for AsFields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.0.content.bytes().map_err(serde::ser::Error::custom)?;
         let fields = Fields {
-            name: self.name.as_ref().map(JsString::to_text_lossy),
-            media_type: (&*self.media_type).into(),
-            bytes: ByteArray(self.bytes.clone()),
+            name: self.0.name.as_ref().map(JsString::to_text_lossy),
+            media_type: (&*self.0.media_type).into(),
+            bytes: ByteArray(bytes),
         };
-        handover::serialize(serializer, builder.finish(Slot::Node(blob)), fields)
+        fields.serialize(serializer)
     }
 }
 

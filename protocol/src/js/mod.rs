@@ -29,4 +29,4 @@ pub use form_data::{FormData, FormEntry};
 pub use maybe::{Maybe, Undefined};
 pub use string::JsString;
 
-pub use crate::value::{Blob, TypedArray};
+pub use crate::value::{Blob, BlobContent, TypedArray};

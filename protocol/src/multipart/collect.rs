@@ -87,7 +87,8 @@ impl Collector {
         let content = match start.file_name {
             Some(name) => {
                 let octets = || ByteString::from_static("application/octet-stream");
-                Content::File { name, media_type: start.content_type.unwrap_or_else(octets), bytes }
+                let media_type = start.content_type.unwrap_or_else(octets);
+                Content::File { name, media_type, content: bytes.into() }
             }
             None => Content::Text(ByteString::try_from(bytes).map_err(|_| MultipartError::NotText {
                 part: self.parser.part(),

@@ -13,7 +13,7 @@ mod tests;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::ErrorCode;
+use crate::{ErrorCode, value::BlobContent};
 pub use collect::{Collector, collect};
 pub use headers::boundary;
 pub use parser::{Event, Parser, PartStart};
@@ -39,8 +39,8 @@ pub enum Content {
         name: ByteString,
         /// The media type as the client sent it.
         media_type: ByteString,
-        /// The content.
-        bytes: Bytes,
+        /// The content; a large one may not be in memory.
+        content: BlobContent,
     },
 }
 
@@ -139,7 +139,11 @@ impl Part {
         let (file_name, media_type) = (file_name.into(), media_type.into());
         Self {
             name: name.into(),
-            content: Content::File { name: file_name, media_type, bytes: bytes.into() },
+            content: Content::File {
+                name: file_name,
+                media_type,
+                content: BlobContent::Memory(bytes.into()),
+            },
         }
     }
 

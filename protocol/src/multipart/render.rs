@@ -9,6 +9,10 @@ pub fn media_type(boundary: &str) -> String {
 }
 
 /// The body. Text is written as it is: a browser has normalised line ends before.
+///
+/// # Panics
+///
+/// If a file cannot be read from where it is kept; those in memory can.
 #[must_use]
 pub fn render(parts: &[Part], boundary: &str) -> Vec<u8> {
     let mut body = Vec::new();
@@ -23,13 +27,13 @@ pub fn render(parts: &[Part], boundary: &str) -> Vec<u8> {
                 body.extend_from_slice(b"\r\n\r\n");
                 body.extend_from_slice(text.as_bytes());
             }
-            Content::File { name, media_type, bytes } => {
+            Content::File { name, media_type, content } => {
                 body.extend_from_slice(b"; filename=\"");
                 escape(name, &mut body);
                 body.extend_from_slice(b"\"\r\ncontent-type: ");
                 body.extend_from_slice(media_type.as_bytes());
                 body.extend_from_slice(b"\r\n\r\n");
-                body.extend_from_slice(bytes);
+                body.extend_from_slice(&content.bytes().expect("the file can be read from where it is kept"));
             }
         }
         body.extend_from_slice(b"\r\n");

@@ -99,8 +99,8 @@ fn any_part() -> impl Strategy<Value = Part> {
         "the content holds no delimiter, the name no control character",
         |part| {
             let content = match &part.content {
-                Content::Text(text) => text.as_bytes(),
-                Content::File { bytes, .. } => bytes,
+                Content::Text(text) => text.clone().into_bytes(),
+                Content::File { content, .. } => content.bytes().unwrap(),
             };
             let control = |char: char| char.is_control() && char != '\r' && char != '\n';
             !part.name.contains(control) && !content.windows(5).any(|window| window == b"\r\n--b")

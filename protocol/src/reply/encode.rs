@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Value,
     js::JsString,
-    multipart::Part,
+    multipart::{Content, Part},
     value::{Blob, Graph, Node, NodeId, Promise, Slot},
 };
 
@@ -292,6 +292,7 @@ impl<'a> Encoder<'a> {
             }
             Node::ServerReference { id, bound } => self.server_reference(node, id, bound.as_deref()),
             Node::Temporary { .. } => self.text.push_str("\"$T\""),
+            Node::Stream(_) => return Err(EncodeError::NotSendable { what: "a stream" }),
             Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } | Node::Error => {
                 return Err(EncodeError::NotSendable { what: "what only a response holds" });
             }
@@ -374,7 +375,9 @@ impl<'a> Encoder<'a> {
 
 fn file(name: String, blob: &Blob) -> Part {
     let file_name = blob.name.as_ref().map_or("blob".into(), JsString::to_text_lossy);
-    Part::file(name, file_name.as_ref(), blob.media_type.clone(), blob.bytes.clone())
+    let (file_name, media_type) = (file_name.as_ref().into(), blob.media_type.clone());
+    let content = Content::File { name: file_name, media_type, content: blob.content.clone() };
+    Part { name: name.into(), content }
 }
 
 /// Writes a JSON string as `JSON.stringify` does.

@@ -81,6 +81,9 @@ pub enum ReplyErrorKind {
     /// Promises that wait for each other.
     #[error("a promise that resolves to itself")]
     PromiseCycle,
+    /// Bytes that were kept outside of memory cannot be read back.
+    #[error("the bytes of an upload cannot be read back")]
+    Storage,
     /// Legal, but not understood by this decoder.
     #[error("{what} is not supported as an argument")]
     Unsupported {
@@ -137,6 +140,7 @@ impl ReplyError {
         match self.kind {
             ReplyErrorKind::TooManyArguments { .. } => ErrorCode::TooManyArguments,
             ReplyErrorKind::Limit { .. } => ErrorCode::ReplyLimit,
+            ReplyErrorKind::Storage => ErrorCode::Internal,
             _ => ErrorCode::MalformedReply,
         }
     }

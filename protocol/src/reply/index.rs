@@ -169,10 +169,10 @@ impl Entry<'_> {
 pub(super) fn blob(content: &Content) -> Option<Blob> {
     match content {
         Content::Text(_) => None,
-        Content::File { name, media_type, bytes } => Some(Blob {
+        Content::File { name, media_type, content } => Some(Blob {
             name: Some(name.clone().into()),
             media_type: media_type.clone(),
-            bytes: bytes.clone(),
+            content: content.clone(),
         }),
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     js::{BigInt, Date, JsString},
     multipart::Content,
-    value::{ArrayKind, Node, NodeId, Slot, TypedArray},
+    value::{ArrayKind, BlobContent, Node, NodeId, Slot, TypedArray},
 };
 
 impl Decoder<'_> {
@@ -129,10 +129,15 @@ impl Decoder<'_> {
 
     fn bytes(&mut self, entry: EntryId, kind: ArrayKind, by: &Reference) -> Result<NodeId, ReplyErrorKind> {
         let part = self.index.entry_mut(entry);
-        let bytes = part.file().ok_or_else(|| missing(&by.text))?.bytes;
+        let content = part.file().ok_or_else(|| missing(&by.text))?.content;
         if std::mem::replace(&mut part.taken, true) {
             return Err(ReplyErrorKind::UsedTwice { what: kind.js_name() });
         }
+        if let BlobContent::Spilled(spilled) = &content {
+            let bytes = usize::try_from(spilled.len()).unwrap_or(usize::MAX);
+            self.budget.copy(bytes, self.limits)?;
+        }
+        let bytes = content.bytes().map_err(|_| ReplyErrorKind::Storage)?;
         if bytes.len() % kind.element_bytes() != 0 {
             let (kind, element_bytes) = (kind.js_name(), kind.element_bytes());
             return Err(ReplyErrorKind::TypedArray { kind, element_bytes });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Node, NodeId, Promise, Slot, Value};
+use super::{Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, Value};
 
 /// Compares contents and identity: `[a, a]` with one object twice differs from two equal objects, and cycles end.
 /// Members of plain objects compare without order, as JavaScript reorders integer keys; `NaN` equals itself and
@@ -61,11 +61,30 @@ impl Pairs {
     }
 
     fn promises(&mut self, left: &Promise, right: &Promise) -> bool {
-        match (left, right) {
+        match (left.now(), right.now()) {
             (Promise::Fulfilled(a), Promise::Fulfilled(b)) => self.slots(a, b),
             (Promise::Rejected { digest: a }, Promise::Rejected { digest: b }) => a == b,
+            (Promise::Pending(a), Promise::Pending(b)) => a == b,
             _ => false,
         }
+    }
+
+    /// Streams that may still grow are equal to themselves alone.
+    fn streams(&mut self, left: &Stream, right: &Stream) -> bool {
+        left.kind == right.kind
+            && match (&left.items, &right.items) {
+                (Items::Complete { items: a, end }, Items::Complete { items: b, end: other }) => {
+                    self.lists(a, b)
+                        && match (end, other) {
+                            (StreamEnd::Closed, StreamEnd::Closed) => true,
+                            (StreamEnd::Returned(a), StreamEnd::Returned(b)) => self.slots(a, b),
+                            (StreamEnd::Errored { digest: a }, StreamEnd::Errored { digest: b }) => a == b,
+                            _ => false,
+                        }
+                }
+                (Items::Live(a), Items::Live(b)) => a == b,
+                _ => false,
+            }
     }
 
     fn nodes(&mut self, left: &Node, right: &Node) -> bool {
@@ -89,6 +108,7 @@ impl Pairs {
                 a.len() == b.len() && a.iter().zip(b).all(|((k, v), (l, w))| k == l && self.slots(v, w))
             }
             (Node::Promise(a), Node::Promise(b)) | (Node::Lazy(a), Node::Lazy(b)) => self.promises(a, b),
+            (Node::Stream(a), Node::Stream(b)) => self.streams(a, b),
             (Node::ServerReference { id: a, bound: x }, Node::ServerReference { id: b, bound: y }) => {
                 a == b
                     && match (x, y) {

@@ -1,9 +1,13 @@
 //! One arena into another: how the parts of a call that were decoded apart become one value.
 
-use super::{Builder, Node, NodeId, Promise, Slot, Value};
+use super::{Builder, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, Value};
 
 impl Builder {
     /// Copies a value with its whole arena, and gives the slot that names it here. Sharing inside it is kept.
+    ///
+    /// # Panics
+    ///
+    /// If the value is still growing: what comes later would name objects of the other arena.
     pub fn import(&mut self, value: &Value) -> Slot {
         let offset = self.len() as u32;
         let moved = |slot: &mut Slot| {
@@ -11,7 +15,7 @@ impl Builder {
                 *id = NodeId(id.0 + offset);
             }
         };
-        for node in &value.graph().nodes {
+        for node in value.graph().nodes() {
             let mut node = node.clone();
             node.each_slot(moved);
             self.add(node);
@@ -37,6 +41,16 @@ impl Node {
             Self::Promise(promise) | Self::Lazy(promise) => match promise {
                 Promise::Fulfilled(slot) => visit(slot),
                 Promise::Rejected { .. } => {}
+                Promise::Pending(_) => panic!("a value that is still growing cannot be copied"),
+            },
+            Self::Stream(Stream { items, .. }) => match items {
+                Items::Complete { items, end } => {
+                    items.iter_mut().for_each(&visit);
+                    if let StreamEnd::Returned(slot) = end {
+                        visit(slot);
+                    }
+                }
+                Items::Live(_) => panic!("a value that is still growing cannot be copied"),
             },
             Self::ServerReference { bound, .. } => bound.iter_mut().flatten().for_each(visit),
             Self::Element { kind, key, props } => [kind, key, props].into_iter().for_each(visit),

@@ -3,17 +3,25 @@
 //! Nothing in it can be called, and nothing is looked up outside it: that is what makes the published attacks on
 //! the reference decoder (prototype walks, forged thenables) meaningless here. Objects live in one arena, so shared
 //! objects and cycles are kept and a cycle never leaks.
+//!
+//! A body that is still arriving gives a value whose promises and streams are [`Pending`] and [`Live`]; the arena then
+//! grows behind those who hold it.
 
+mod blob;
 mod equality;
+mod graph;
 mod import;
+mod live;
 mod serde;
 
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use crate::js::{BigInt, Date, JsString};
+pub use blob::{Blob, BlobContent, Spilled};
+pub use graph::{Builder, Graph, NodeId};
+pub use live::{Flow, Live, Pending};
 
 /// A JavaScript value as the wire carries it. Cloning is cheap: clones and parts share one arena.
 #[derive(Clone)]
@@ -21,16 +29,6 @@ pub struct Value {
     graph: Arc<Graph>,
     slot: Slot,
 }
-
-/// The arena behind a [`Value`].
-#[derive(Debug, Default)]
-pub struct Graph {
-    nodes: Vec<Node>,
-}
-
-/// Names one object of a [`Graph`]; two slots with the same id are the same object, as `===` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(u32);
 
 /// Where a value stands: a scalar in place, or an object of the graph.
 #[derive(Clone, Debug)]
@@ -76,6 +74,8 @@ pub enum Node {
     FormData(Vec<(JsString, Slot)>),
     /// A promise.
     Promise(Promise),
+    /// A stream, an async iterable or an async iterator.
+    Stream(Stream),
     /// A server function: an id and the arguments bound to it. Not something that can be called.
     ServerReference {
         /// The reference, as the client sent it: unverified text.
@@ -120,6 +120,90 @@ pub enum Promise {
         /// What the client sees of the error: its digest, if it has one.
         digest: Option<String>,
     },
+    /// Not settled when the value was made.
+    Pending(Pending),
+}
+
+impl Promise {
+    /// What it is by now: itself, or what a pending one was settled to. Never a settled [`Promise::Pending`].
+    #[must_use]
+    pub fn now(&self) -> &Self {
+        match self {
+            Self::Pending(pending) => pending.settled().unwrap_or(self),
+            settled => settled,
+        }
+    }
+}
+
+/// What comes in pieces, over time.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// What it is in JavaScript.
+    pub kind: StreamKind,
+    /// What came, or is still to come.
+    pub items: Items,
+}
+
+/// What a [`Stream`] is in JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// A `ReadableStream` of values.
+    Values,
+    /// A `ReadableStream` of bytes; each item is a [`Node::Bytes`].
+    Bytes,
+    /// An object that gives an async iterator whenever it is asked for one.
+    AsyncIterable,
+    /// An async iterator, which can be read once.
+    AsyncIterator,
+}
+
+impl StreamKind {
+    /// The wire's tag, in either direction.
+    #[must_use]
+    pub fn tag(self) -> char {
+        match self {
+            Self::Values => 'R',
+            Self::Bytes => 'r',
+            Self::AsyncIterable => 'X',
+            Self::AsyncIterator => 'x',
+        }
+    }
+
+    /// The kind with this tag.
+    #[must_use]
+    pub fn from_tag(tag: char) -> Option<Self> {
+        [Self::Values, Self::Bytes, Self::AsyncIterable, Self::AsyncIterator]
+            .into_iter()
+            .find(|kind| kind.tag() == tag)
+    }
+}
+
+/// The items of a [`Stream`].
+#[derive(Clone, Debug)]
+pub enum Items {
+    /// All of them.
+    Complete {
+        /// In order.
+        items: Vec<Slot>,
+        /// How it ended.
+        end: StreamEnd,
+    },
+    /// Those that were not read yet, and those that are still to come.
+    Live(Live),
+}
+
+/// How a [`Stream`] ended.
+#[derive(Clone, Debug)]
+pub enum StreamEnd {
+    /// It was closed.
+    Closed,
+    /// An async iterator returned this value.
+    Returned(Slot),
+    /// It broke off.
+    Errored {
+        /// What the client sees of the error: its digest, if it has one.
+        digest: Option<String>,
+    },
 }
 
 /// Bytes with the element type JavaScript gave them.
@@ -128,17 +212,6 @@ pub struct TypedArray {
     /// The element type.
     pub kind: ArrayKind,
     /// The elements, little-endian. A multiple of [`ArrayKind::element_bytes`].
-    pub bytes: Bytes,
-}
-
-/// A `Blob`, or a `File` where it has a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// The file name as the client sent it: untrusted text, never a path.
-    pub name: Option<JsString>,
-    /// The media type as the client sent it.
-    pub media_type: ByteString,
-    /// The content.
     pub bytes: Bytes,
 }
 
@@ -185,43 +258,6 @@ array_kinds! {
     BigInt64, "BigInt64Array", 'M', 8;
     BigUint64, "BigUint64Array", 'm', 8;
     DataView, "DataView", 'V', 1;
-}
-
-impl Graph {
-    /// The object with this id.
-    ///
-    /// # Panics
-    ///
-    /// If the id is of another graph; ids are made by [`Builder`] alone.
-    #[must_use]
-    pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.index()]
-    }
-
-    /// Every object, in the order of their ids: adding them to another [`Builder`] in this order keeps the ids.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter()
-    }
-
-    /// How many objects there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// Whether there are no objects.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-}
-
-impl NodeId {
-    /// Position in the arena, for tables beside it.
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
 }
 
 impl Value {
@@ -316,6 +352,9 @@ impl Value {
                 Node::Blob(_) => "a blob",
                 Node::FormData(_) => "form data",
                 Node::Promise(_) => "a promise",
+                Node::Stream(Stream { kind: StreamKind::Values | StreamKind::Bytes, .. }) => "a stream",
+                Node::Stream(Stream { kind: StreamKind::AsyncIterable, .. }) => "an async iterable",
+                Node::Stream(Stream { kind: StreamKind::AsyncIterator, .. }) => "an async iterator",
                 Node::ServerReference { .. } => "a server reference",
                 Node::Temporary { .. } => "a temporary reference",
                 Node::Element { .. } => "an element",
@@ -342,59 +381,5 @@ impl From<Slot> for Value {
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Value").field("slot", &self.slot).field("graph", &self.graph).finish()
-    }
-}
-
-/// Makes a [`Value`]: objects are added, may be filled later (that is how a cycle is closed), and finished once.
-#[derive(Debug, Default)]
-pub struct Builder {
-    graph: Graph,
-}
-
-impl Builder {
-    /// An empty arena.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds an object and gives the slot that names it.
-    ///
-    /// # Panics
-    ///
-    /// Beyond 2^32 objects; every decoder's budget ends long before.
-    pub fn add(&mut self, node: Node) -> NodeId {
-        let id = u32::try_from(self.graph.nodes.len()).expect("budgets end long before 2^32 objects");
-        self.graph.nodes.push(node);
-        NodeId(id)
-    }
-
-    /// An object added before.
-    #[must_use]
-    pub fn node(&self, id: NodeId) -> &Node {
-        self.graph.node(id)
-    }
-
-    /// An object added before, to fill it.
-    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.graph.nodes[id.index()]
-    }
-
-    /// How many objects there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.graph.len()
-    }
-
-    /// Whether there are no objects.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.graph.is_empty()
-    }
-
-    /// Ends building: the value at this slot.
-    #[must_use]
-    pub fn finish(self, slot: Slot) -> Value {
-        Value { graph: Arc::new(self.graph), slot }
     }
 }

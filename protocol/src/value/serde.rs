@@ -55,14 +55,17 @@ impl<'v> Tree<'v, '_> {
                 array.serialize(serializer)
             }
             Node::Blob(blob) => {
-                self.walk.charge_bytes(blob.bytes.len()).map_err(refused)?;
+                let bytes = usize::try_from(blob.content.len()).unwrap_or(usize::MAX);
+                self.walk.charge_bytes(bytes).map_err(refused)?;
                 blob.serialize(serializer)
             }
-            Node::Promise(Promise::Fulfilled(slot)) | Node::Lazy(Promise::Fulfilled(slot)) => {
-                self.part(slot).serialize(serializer)
-            }
-            Node::Promise(_)
-            | Node::Lazy(_)
+            Node::Promise(promise) | Node::Lazy(promise) => match promise.now() {
+                Promise::Fulfilled(slot) => self.part(slot).serialize(serializer),
+                Promise::Rejected { .. } | Promise::Pending(_) => {
+                    Err(S::Error::custom("a promise without a value has no form here"))
+                }
+            },
+            Node::Stream(_)
             | Node::ServerReference { .. }
             | Node::Temporary { .. }
             | Node::Element { .. }

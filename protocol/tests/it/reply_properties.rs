@@ -1,6 +1,5 @@
 //! What holds for every reply: round trips, no panic on hostile bytes, work linear in the body.
 
-use bytes::Bytes;
 use callboard_protocol::{
     Value,
     js::{BigInt, Date, JsString},
@@ -117,7 +116,7 @@ fn form_entries(builder: &mut Builder, plan: &Plan) -> Vec<(JsString, Slot)> {
             _ => Slot::Node(builder.add(Node::Blob(Blob {
                 name: Some("f".into()),
                 media_type: "a/b".into(),
-                bytes: Bytes::from(vec![1; at]),
+                content: vec![1; at].into(),
             }))),
         };
         entries.push((["x", "_1_", ""][at % 3].into(), slot));

@@ -42,7 +42,7 @@ fn blob(name: Option<&str>, bytes: &[u8]) -> Node {
     Node::Blob(Blob {
         name: name.map(Into::into),
         media_type: "text/plain".into(),
-        bytes: bytes.to_vec().into(),
+        content: bytes.to_vec().into(),
     })
 }
 

@@ -75,14 +75,14 @@ impl Graphs {
             Progress::Unseen => {
                 mark.progress = Progress::Seen;
                 match node {
-                    Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
+                    Node::Stream(_) | Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
                         return Err(Problem::Unsupported { kind: walk.kind(id) });
                     }
                     Node::Bytes(array) => {
                         fits(array.bytes.len())?;
                         self.own_row(walk.graph, id, ids);
                     }
-                    Node::Blob(blob) => fits(blob.bytes.len())?,
+                    Node::Blob(blob) => fits(usize::try_from(blob.content.len()).unwrap_or(usize::MAX))?,
                     Node::Promise(_) => self.meet_promises(walk, id, ids)?,
                     Node::ServerReference { bound, .. } => {
                         let bound = bound.iter().flatten().rev().filter_map(inner);

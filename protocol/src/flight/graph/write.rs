@@ -74,7 +74,11 @@ impl Graphs {
                 return push_bytes_row(rows, row, array.kind.tag() as u8, &array.bytes);
             }
             (Part::Bytes, Node::Blob(blob)) => {
-                return push_bytes_row(rows, row, ArrayKind::Uint8.tag() as u8, &blob.bytes);
+                // A blob that cannot be read back is missing, and not empty.
+                return match blob.content.bytes() {
+                    Ok(bytes) => push_bytes_row(rows, row, ArrayKind::Uint8.tag() as u8, &bytes),
+                    Err(_) => push_error_row(rows, row, None),
+                };
             }
             (Part::Whole, Node::Promise(Promise::Rejected { digest })) => {
                 return push_error_row(rows, row, digest.as_deref());
@@ -111,7 +115,7 @@ impl Writer<'_> {
             Node::Blob(blob) => {
                 self.out.push(b'[');
                 super::super::text::push_string(self.out, &blob.media_type);
-                if !blob.bytes.is_empty() {
+                if !blob.content.is_empty() {
                     self.out.push(b',');
                     self.job_reference("$", id, Part::Bytes);
                 }
@@ -222,7 +226,7 @@ impl Writer<'_> {
             Node::Error => push_plain_string(self.out, "$Z"),
             Node::Temporary { path } => push_tagged(self.out, "$T", path),
             Node::Bytes(_) | Node::Promise(_) => unreachable!("the survey gave these their rows"),
-            Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
+            Node::Stream(_) | Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
                 unreachable!("the survey refused these")
             }
         }

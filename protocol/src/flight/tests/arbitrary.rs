@@ -147,7 +147,7 @@ fn node(
 }
 
 fn blob(plan: &Plan, name: Option<JsString>) -> Blob {
-    Blob { name, media_type: "text/$plain".into(), bytes: plan.bytes.clone().into() }
+    Blob { name, media_type: "text/$plain".into(), content: plan.bytes.clone().into() }
 }
 
 /// Members with names of their own; a member that is undefined is no member.

@@ -25,7 +25,7 @@ fn lone() -> JsString {
 }
 
 fn file() -> File {
-    File { name: "a.txt".into(), media_type: "text/plain".into(), bytes: b"hi".to_vec().into() }
+    File { name: "a.txt".into(), media_type: "text/plain".into(), content: b"hi".to_vec().into() }
 }
 
 fn form() -> FormData {

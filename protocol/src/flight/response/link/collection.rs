@@ -158,7 +158,7 @@ impl Reader<'_> {
                 Slot::String(text) => text.to_text_lossy().into_owned().into(),
                 Slot::Node(node) => match self.builder.node(*node) {
                     Node::Bytes(array) => array.bytes.clone(),
-                    Node::Blob(blob) => blob.bytes.clone(),
+                    Node::Blob(blob) => blob.content.bytes().map_err(|_| Stop::Fails(None))?,
                     _ => return Err(Stop::Fails(None)),
                 },
                 _ => return Err(Stop::Fails(None)),
@@ -167,7 +167,7 @@ impl Reader<'_> {
             self.charge(bytes.len() / BLOB_BYTES_PER_OBJECT).map_err(Stop::Limit)?;
             content.extend_from_slice(&bytes);
         }
-        Ok(Node::Blob(Blob { name: None, media_type: media_type.into(), bytes: content.into() }))
+        Ok(Node::Blob(Blob { name: None, media_type: media_type.into(), content: content.into() }))
     }
 }
 
