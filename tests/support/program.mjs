@@ -28,7 +28,7 @@ export function temporaryFolder() {
 /** The binary of an example: from the environment variable of its name in capitals, or of the dev profile. */
 export function binary(name) {
   const file = process.env[name.toUpperCase()] ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), "debug", name);
-  if (!existsSync(file)) throw new Error(`${file} is missing: run ./test, or cargo build --package ${name}`);
+  if (!existsSync(file)) throw new Error(`${file} is missing: run ./test, which builds what its suites need`);
   return file;
 }
 
