@@ -36,15 +36,19 @@ fn whole(parts: &[Part]) -> Result<Value, ReplyError> {
     decode_parts(parts, "", &Limits::default(), &known)
 }
 
-/// The ids that stand behind these tags in a text.
-fn ids(text: &str, tags: &str) -> Vec<u64> {
-    let behind = text.split("\"$").skip(1).filter_map(|rest| {
-        let (first, id) = rest.split_at_checked(1)?;
-        let id = if tags.contains(first) { id } else { return None };
+/// The ids of the references in a text: those of promises, or those that must have arrived.
+fn ids(text: &str, of_promises: bool) -> Vec<u64> {
+    let reference = |rest: &str| {
+        let tag = rest.chars().next()?;
+        if "RrXx".contains(tag) || (tag == '@') != of_promises {
+            return None;
+        }
+        let id =
+            if tag.is_ascii_digit() || ('a'..='f').contains(&tag) { rest } else { &rest[tag.len_utf8()..] };
         let digits = id.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(id.len());
         u64::from_str_radix(&id[..digits], 16).ok()
-    });
-    behind.collect()
+    };
+    text.split("\"$").skip(1).filter_map(reference).collect()
 }
 
 /// Parts that belong together after the root: what comes later, after the parts made for it.
@@ -58,7 +62,7 @@ struct Block {
 /// Cuts what a client sends after the root into blocks, each of which may come later.
 fn blocks(parts: &[Part]) -> Vec<Block> {
     let texts = || parts.iter().filter_map(Part::as_text);
-    let promised: HashSet<u64> = texts().flat_map(|text| ids(text, "@")).collect();
+    let promised: HashSet<u64> = texts().flat_map(|text| ids(text, true)).collect();
     let (mut blocks, mut open) = (Vec::new(), Block::default());
     let mut made_in: HashMap<u64, usize> = HashMap::new();
     let mut last_row: HashMap<String, usize> = HashMap::new();
@@ -77,14 +81,8 @@ fn blocks(parts: &[Part]) -> Vec<Block> {
     }
     for (number, block) in blocks.iter_mut().enumerate() {
         for text in block.parts.iter().filter_map(Part::as_text) {
-            let plain = ids(text, "0123456789abcdef").into_iter();
-            // A plain reference has no tag: its first digit was taken for one.
-            let digits = text.split("\"$").skip(1).filter_map(|rest| {
-                let end = rest.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(rest.len());
-                u64::from_str_radix(&rest[..end], 16).ok()
-            });
-            let made = ids(text, "QWihBAOoUSsLlGgMmV").into_iter().chain(digits).chain(plain.take(0));
-            let earlier = made.filter_map(|id| made_in.get(&id)).filter(|other| **other < number);
+            let needed = ids(text, false).into_iter().filter_map(|id| made_in.get(&id));
+            let earlier = needed.filter(|other| **other < number);
             block.after.extend(earlier);
         }
     }
