@@ -179,6 +179,11 @@ impl Builder {
     /// Ends building: the value at this slot.
     #[must_use]
     pub fn finish(mut self, slot: Slot) -> Value {
+        self.publish_at(slot)
+    }
+
+    /// As [`Builder::finish`], and building goes on.
+    pub fn publish_at(&mut self, slot: Slot) -> Value {
         Value { graph: self.publish(), slot }
     }
 
@@ -190,7 +195,9 @@ impl Builder {
             Some(graph) => {
                 if !nodes.is_empty() {
                     let later = graph.later.get_or_init(Box::default);
-                    nodes.into_iter().for_each(|node| later.push(node));
+                    for node in nodes {
+                        later.push(node);
+                    }
                 }
                 Arc::clone(graph)
             }

@@ -8,9 +8,6 @@ fn responses_read_as_react_reads_them_and_what_is_written_reads_back() {
 
     assert_eq!((passed, skipped.len()), (124, 11));
     for why in skipped {
-        assert!(
-            ["async_iterable", "async_iterator", "stream"].iter().any(|kind| why.ends_with(kind)),
-            "{why}"
-        );
+        assert!(why == "streams are not read", "{why}");
     }
 }

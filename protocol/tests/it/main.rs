@@ -8,9 +8,12 @@ mod golden_response;
 #[path = "../../examples/vectors/next.rs"]
 mod next;
 mod next_tables;
+#[path = "../../examples/vectors/refused.rs"]
+mod refused;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
 mod reply_properties;
+mod reply_streaming;
 #[path = "../../examples/vectors/response.rs"]
 mod response;
 #[path = "../../examples/vectors/tagged.rs"]
