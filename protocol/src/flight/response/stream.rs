@@ -1,5 +1,7 @@
 //! Streams and async iterables: rows with the id of one that is open are its items.
 
+use std::collections::hash_map::Entry;
+
 use super::{ChunkId, ParseError, Reader, Rejection, chunk::Source};
 use crate::{
     flight::parser::{Row, RowKind},
@@ -32,8 +34,8 @@ pub(super) enum Reading {
 impl Reader<'_> {
     /// Opens a stream, unless the row is something else already.
     pub(super) fn open_stream(&mut self, id: ChunkId, kind: StreamKind) {
-        if !self.sources.contains_key(&id) {
-            self.sources.insert(id, Source::Stream);
+        if let Entry::Vacant(entry) = self.sources.entry(id) {
+            entry.insert(Source::Stream);
             self.streams.insert(id, StreamRows { kind, items: Vec::new(), end: None });
         }
     }

@@ -63,9 +63,8 @@ pub(super) fn ready(rest: &mut Rest) -> Vec<u8> {
     loop {
         match rest.poll_rows(&mut Context::from_waker(&waker)) {
             Poll::Ready(Some(batch)) => rows.extend_from_slice(&batch),
-            Poll::Ready(None) => return rows,
             Poll::Pending if bell.0.swap(false, Ordering::SeqCst) => {}
-            Poll::Pending => return rows,
+            Poll::Pending | Poll::Ready(None) => return rows,
         }
     }
 }

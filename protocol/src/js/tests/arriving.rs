@@ -16,9 +16,7 @@ use super::{
 use crate::{
     de,
     flight::{Answer, encode_answer},
-    value::{
-        Flow, Items, Live, Pending, Promise as State, Stream as StreamNode, StreamEnd, StreamKind,
-    },
+    value::{Flow, Items, Live, Pending, Promise as State, Stream as StreamNode, StreamEnd, StreamKind},
 };
 
 fn polled<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
@@ -106,10 +104,8 @@ fn an_optional_promise_may_be_missing_pending_or_nested() {
         pending: Option<Promise<Option<u8>>>,
     }
     let (mut call, promise, _) = call(StreamKind::Values);
-    let options = call.add(Node::Object(vec![
-        ("null".into(), Slot::Null),
-        ("pending".into(), promise.slot().clone()),
-    ]));
+    let options =
+        call.add(Node::Object(vec![("null".into(), Slot::Null), ("pending".into(), promise.slot().clone())]));
     let options: Options = de::from_value(&promise.at(&options)).unwrap();
     assert!(options.missing.is_none() && options.null.is_none());
     call.pending.settle(State::Fulfilled(Slot::Null));
@@ -141,9 +137,8 @@ fn reading_again_is_paid_for() {
     let flow = Flow::default();
     let pending: Vec<_> = (0..PROMISES).map(|_| Pending::new(&flow)).collect();
     let mut builder = Builder::new();
-    let items = pending.iter().map(|pending| {
-        Slot::Node(builder.add(Node::Promise(State::Pending(pending.clone()))))
-    });
+    let items =
+        pending.iter().map(|pending| Slot::Node(builder.add(Node::Promise(State::Pending(pending.clone())))));
     let items = items.collect();
     let array = builder.add(Node::Array(items));
     let value = builder.publish_at(Slot::Node(array));
@@ -160,7 +155,9 @@ fn reading_again_is_paid_for() {
         }
     });
     assert!(attempts < 3000, "{attempts}");
-    assert!(matches!(outcome, Some(Err(PromiseError::Mismatch(error))) if error.to_string().contains("expand")));
+    assert!(
+        matches!(outcome, Some(Err(PromiseError::Mismatch(error))) if error.to_string().contains("expand"))
+    );
 }
 
 #[test]
