@@ -168,7 +168,7 @@ function scalar(value) {
     case "string": return text(value);
     case "number": return Number.isFinite(value) && !Object.is(value, -0) ? value : { t: "number", v: Object.is(value, -0) ? "-0" : String(value) };
     case "bigint": return { t: "bigint", v: String(value) };
-    case "symbol": return { t: "symbol", key: Symbol.keyFor(value) ?? null };
+    case "symbol": return { t: "symbol", key: Symbol.keyFor(value) === undefined ? null : text(Symbol.keyFor(value)) };
     default: return value === null ? null : undefined;
   }
 }
