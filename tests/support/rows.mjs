@@ -23,10 +23,10 @@ export async function encode(file, values) {
 }
 
 /** What React's client makes of rows, in tagged JSON. */
-export async function read(rows, { chunkBytes = rows.length || 1 } = {}) {
+export async function read(rows) {
   const stream = new ReadableStream({
     start(controller) {
-      for (let at = 0; at < rows.length; at += chunkBytes) controller.enqueue(new Uint8Array(rows.subarray(at, at + chunkBytes)));
+      controller.enqueue(new Uint8Array(rows));
       controller.close();
     },
   });
