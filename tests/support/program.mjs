@@ -7,7 +7,8 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+/** The root of the repository. */
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 const children = new Set();
 const folders = new Set();
 
@@ -25,10 +26,19 @@ export function temporaryFolder() {
   return folder;
 }
 
-/** The binary of an example: from the environment variable of its name in capitals, or of the dev profile. */
+/** The binary of a program: from the environment variable of its name in capitals, or of the dev profile. */
 export function binary(name) {
-  const file = process.env[name.toUpperCase()] ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), "debug", name);
-  if (!existsSync(file)) throw new Error(`${file} is missing: run ./test, which builds what its suites need`);
+  return built(name, name, `--package ${name}`);
+}
+
+/** The example `vectors`, which runs the golden vectors and writes values as rows. */
+export function vectors() {
+  return built("vectors", "examples/vectors", "--package callboard-protocol --example vectors");
+}
+
+function built(name, target, selection) {
+  const file = process.env[name.toUpperCase()] ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), "debug", target);
+  if (!existsSync(file)) throw new Error(`${file} is missing: run ./test, or cargo build ${selection}`);
   return file;
 }
 

@@ -7,7 +7,7 @@ globalThis.__webpack_require__ = Object.assign(() => { throw new Error("no modul
 globalThis.__webpack_chunk_load__ = () => Promise.resolve();
 
 const require = createRequire(import.meta.url);
-export const { createFromFetch, createServerReference, createTemporaryReferenceSet, encodeReply } = require("react-server-dom-webpack/client.browser");
+export const { createFromFetch, createFromReadableStream, createServerReference, createTemporaryReferenceSet, encodeReply } = require("react-server-dom-webpack/client.browser");
 
 /** What the client throws where the server does not know the action. */
 export class UnrecognizedActionError extends Error {

@@ -168,7 +168,7 @@ function scalar(value) {
     case "string": return text(value);
     case "number": return Number.isFinite(value) && !Object.is(value, -0) ? value : { t: "number", v: Object.is(value, -0) ? "-0" : String(value) };
     case "bigint": return { t: "bigint", v: String(value) };
-    case "symbol": return { t: "symbol", key: Symbol.keyFor(value) ?? null };
+    case "symbol": return { t: "symbol", key: Symbol.keyFor(value) === undefined ? null : text(Symbol.keyFor(value)) };
     default: return value === null ? null : undefined;
   }
 }
@@ -199,3 +199,125 @@ const isBytes = (value) => value instanceof ArrayBuffer || ArrayBuffer.isView(va
 const className = (value) => Object.prototype.toString.call(value).slice(8, -1);
 const base64 = (bytes) => (bytes instanceof ArrayBuffer ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString("base64");
 const digest = (error) => (error?.digest === undefined ? {} : { digest: error.digest });
+
+/** Why a tagged value cannot be made. */
+export class Unmakeable extends Error {}
+
+/**
+ * The value that tagged JSON stands for. `reference` makes the server references, from id and bound arguments.
+ * What does not settle or end in the notation does not here either.
+ */
+export function revive(json, { reference = (id) => { throw new Unmakeable(`the server reference ${id}`); } } = {}) {
+  const defined = new Map();
+
+  /** Makes a value. `keep` is told of it before what is in it is made, which may be itself. */
+  function make(json, keep = (value) => value) {
+    if (typeof json !== "object" || json === null) return json;
+    if (Array.isArray(json)) {
+      const items = keep([]);
+      for (const item of json) items.push(make(item));
+      return items;
+    }
+    return (makers[json.t] ?? unmakeable)(json, keep);
+  }
+
+  const later = (json, keep) => {
+    let settle;
+    const promise = keep(new Promise((resolve, reject) => (settle = { resolve, reject })));
+    promise.catch(() => {}); // Whoever uses it sees the rejection.
+    if (json.status === "resolved") settle.resolve(make(json.value));
+    if (json.status === "rejected") settle.reject(failure(json));
+    return promise;
+  };
+
+  /** Gives the items one by one, and ends as it says. */
+  async function* sequence(json) {
+    for (const item of json.items) yield make(item);
+    if (json.status === "errored") throw failure(json);
+    if (json.status === "pending") await new Promise(() => {});
+    return make(json.return ?? { t: "undefined" });
+  }
+
+  const stream = (json, keep) => {
+    const chunks = json.kind === "bytes" ? (json.b64 ? [new Uint8Array(buffer(json))] : []) : json.items.map((item) => make(item));
+    return keep(new ReadableStream({
+      type: json.kind === "bytes" ? "bytes" : undefined,
+      pull(controller) {
+        if (chunks.length > 0) return controller.enqueue(chunks.shift());
+        if (json.status === "closed") {
+          controller.close();
+          controller.byobRequest?.respond(0);
+        }
+        if (json.status === "errored") controller.error(failure(json));
+      },
+    }, json.kind === "bytes" ? undefined : { highWaterMark: 0 }));
+  };
+
+  const makers = {
+    undefined: () => undefined,
+    number: (json) => Number(json.v),
+    bigint: (json) => BigInt(json.v),
+    utf16: (json) => string(json),
+    repeat: (json) => string(json),
+    symbol: (json) => (json.key === null ? unmakeable(json) : Symbol.for(string(json.key))),
+    date: (json, keep) => keep(new Date(json.ms ?? NaN)),
+    bytes: (json, keep) => keep(json.type === "ArrayBuffer" ? buffer(json) : new globalThis[json.type](buffer(json))),
+    blob: (json, keep) => keep(new Blob([buffer(json)], { type: json.type })),
+    file: (json, keep) => keep(new File([buffer(json)], json.name, { type: json.type })),
+    error: (_, keep) => keep(new Error("of the vector")),
+    promise: later,
+    stream,
+    async_iterable: (json, keep) => keep({ [Symbol.asyncIterator]: () => sequence(json) }),
+    async_iterator: (json, keep) => keep(sequence(json)),
+    iterator: (json, keep) => {
+      const items = [];
+      const iterator = keep(items[Symbol.iterator]());
+      for (const item of json.items) items.push(make(item));
+      return iterator;
+    },
+    server_ref: (json, keep) => keep(reference(json.id, json.bound && json.bound.map((argument) => make(argument)))),
+    object: (json, keep) => {
+      const object = keep({});
+      for (const [key, value] of json.entries) Object.defineProperty(object, string(key), { value: make(value), writable: true, enumerable: true, configurable: true });
+      return object;
+    },
+    map: (json, keep) => {
+      const map = keep(new Map());
+      for (const [key, value] of json.entries) map.set(make(key), make(value));
+      return map;
+    },
+    set: (json, keep) => {
+      const set = keep(new Set());
+      for (const value of json.values) set.add(make(value));
+      return set;
+    },
+    formdata: (json, keep) => {
+      const form = keep(new FormData());
+      for (const [name, value] of json.entries) form.append(string(name), make(value));
+      return form;
+    },
+    def: (json) => make(json.v, (value) => {
+      defined.set(json.id, value);
+      return value;
+    }),
+    ref: (json) => defined.get(json.id),
+  };
+  return make(json);
+}
+
+function unmakeable(json) {
+  throw new Unmakeable(json.t === "symbol" ? "a symbol that is not registered" : `what is tagged ${json.t}`);
+}
+
+/** A string of the notation. */
+export function string(json) {
+  if (typeof json === "string") return json;
+  return json.t === "repeat" ? json.unit.repeat(json.count) : json.units.map((unit) => String.fromCharCode(unit)).join("");
+}
+
+const failure = (json) => Object.assign(new Error("of the vector"), json.digest !== undefined && { digest: json.digest });
+
+function buffer(json) {
+  const bytes = Buffer.from(json.b64, "base64");
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+}

@@ -22,8 +22,16 @@ const ALPHABETS = [
 ];
 const TYPED = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array];
 
-/** A random value with at most about `size` values in it. Objects that are complete may occur again. */
-export function randomValue(random, size) {
+/** The kinds of values beyond those that {@link randomValue} makes anyway. */
+export const KINDS = ["blob", "formdata", "iterator", "promise", "stream", "bytestream", "iterable", "asynciterator"];
+
+/**
+ * A random value with at most about `size` values in it. Objects that are complete may occur again.
+ *
+ * With `kinds` it holds values of these kinds too, `KINDS` or any that `moreKinds` makes. `reference` makes
+ * the server references, from a random number and bound arguments.
+ */
+export function randomValue(random, size, { kinds = [], reference } = {}) {
   const complete = [];
   const budget = { left: size };
   const keep = (value) => {
@@ -71,12 +79,27 @@ export function randomValue(random, size) {
     return random.pick(["a", "b", "then", "length", "0", "10", "", "constructor", text().replaceAll(":", "")]);
   }
 
+  /** What is no promise, as a promise of one is the same promise. */
+  function settled(depth) {
+    for (;;) {
+      const made = value(depth + 1);
+      if (!(made instanceof Promise)) return made;
+    }
+  }
+
+  function keyOf(item) {
+    // The client never puts a function under this name, as it would look like a promise.
+    const name = key();
+    return name === "then" && typeof item === "function" ? "next" : name;
+  }
+
   function value(depth) {
     budget.left -= 1;
     if (budget.left <= 0 || depth > 12) return scalar();
+    if (kinds.length > 0 && random.below(5) === 0) return keep(moreKinds[random.pick(kinds)](more, depth));
     switch (random.below(12)) {
       case 0: case 1: return keep(items(depth));
-      case 2: case 3: case 4: return keep(Object.fromEntries(items(depth).map((item) => [key(), item])));
+      case 2: case 3: case 4: return keep(Object.fromEntries(items(depth).map((item) => [keyOf(item), item])));
       case 5: return keep(new Map(items(depth).map((item) => [random.next() < 0.8 ? text() : value(depth + 1), item])));
       case 6: return keep(new Set(items(depth)));
       case 7: return bytes();
@@ -85,7 +108,70 @@ export function randomValue(random, size) {
     }
   }
 
+  const more = { random, reference, text, items, settled, blob: () => randomBlob(random) };
   return value(0);
+}
+
+function randomBlob(random) {
+  const bytes = Uint8Array.from({ length: random.below(40) }, () => random.below(256));
+  const type = random.pick(["", "text/plain", "application/x-thing"]);
+  // Where a name is lost, it is the one that a form gives to a blob.
+  return random.below(2) ? new Blob([bytes], { type }) : new File([bytes], random.pick(["blob", "a.txt", "ä \"q\".bin"]), { type });
+}
+
+const digested = (random) => Object.assign(new Error("of the test"), { digest: String(random.below(1e6)) });
+
+/** How values of further kinds are made. */
+const moreKinds = {
+  blob: ({ blob }) => blob(),
+  formdata({ random, text, blob }) {
+    const form = new FormData();
+    for (let left = random.below(5); left > 0; left -= 1) {
+      // A form's line ends become those of HTTP when it is sent: that has a test of its own.
+      const name = random.pick(["a", "b", "", "1_a", "_1_", text().replace(/[\r\n]/g, "")]);
+      form.append(name, random.below(3) ? text().replace(/[\r\n]/g, "") : blob());
+    }
+    return form;
+  },
+  iterator: ({ items }, depth) => items(depth)[Symbol.iterator](),
+  promise: ({ settled }, depth) => Promise.resolve(settled(depth)),
+  stream: ({ items }, depth) => streamOf(items(depth)),
+  bytestream({ random }) {
+    const chunks = Array.from({ length: random.below(4) }, () => Uint8Array.from({ length: 1 + random.below(20) }, () => random.below(256)));
+    return streamOf(chunks, "bytes");
+  },
+  iterable({ items, settled }, depth) {
+    const [all, result] = [items(depth), settled(depth)];
+    return {
+      async *[Symbol.asyncIterator]() {
+        for (const item of all) yield item;
+        return result;
+      },
+    };
+  },
+  asynciterator: (tools, depth) => moreKinds.iterable(tools, depth)[Symbol.asyncIterator](),
+  reference: ({ random, reference, items }, depth) => reference(random.below(1000), random.below(2) ? items(depth) : null),
+  symbol: ({ text }) => Symbol.for(text()),
+  error: () => new Error("of the test"),
+  rejected({ random }) {
+    const rejected = Promise.reject(digested(random));
+    rejected.catch(() => {}); // Whoever uses it sees it.
+    return rejected;
+  },
+  broken({ random }) {
+    const error = digested(random);
+    return new ReadableStream({ start: (controller) => controller.error(error) });
+  },
+};
+
+function streamOf(items, type) {
+  return new ReadableStream({
+    type,
+    start(controller) {
+      for (const item of items) controller.enqueue(item);
+      controller.close();
+    },
+  });
 }
 
 /**

@@ -33,6 +33,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("bench", arguments)) => match arguments.subcommand() {
             Some(("node", arguments)) => bench::node(&bench::Options::of(arguments)),
+            Some(("decode", arguments)) => bench::decode(&bench::DecodeOptions::of(arguments)),
             _ => unreachable!("clap asks for a benchmark"),
         },
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
@@ -49,6 +50,22 @@ fn command() -> Command {
             .default_value(default)
             .help(help)
     };
+    let write = || {
+        Arg::new("write")
+            .long("write")
+            .action(ArgAction::SetTrue)
+            .help("Adds the result to docs/benchmarks.md")
+    };
+    let decode = Command::new("decode")
+        .about("Decoder and encoder beside React's own under Node.js, over the golden vectors")
+        .arg(number("rounds", "7", "Rounds; each measures every vector on both sides"))
+        .arg(number(
+            "milliseconds",
+            "5",
+            "Milliseconds that a vector is measured for on each side in a round",
+        ))
+        .arg(number("warm-up", "40", "Milliseconds that a vector is run for before anything counts"))
+        .arg(write());
     let node = Command::new("node")
         .about("A node beside a bare actix-web server that does the same work, in interleaved rounds")
         .arg(number("rounds", "9", "Rounds; each measures every contestant once"))
@@ -60,16 +77,13 @@ fn command() -> Command {
                 .value_parser(value_parser!(std::path::PathBuf))
                 .help("This binary of the workload; without it, one is built with the profile release"),
         )
-        .arg(
-            Arg::new("write")
-                .long("write")
-                .action(ArgAction::SetTrue)
-                .help("Adds the result to docs/benchmarks.md"),
-        );
+        .arg(write());
     Command::new("xtask")
         .about("Chores of this repository")
         .subcommand_required(true)
-        .subcommand(Command::new("bench").about("Benchmarks").subcommand_required(true).subcommand(node))
+        .subcommand(
+            Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
+        )
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")

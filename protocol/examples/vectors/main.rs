@@ -3,8 +3,11 @@
 //! Each directory holds JSON files as described in `docs/PROTOCOL.md`; which kind a file is shows in its members.
 //! Prints one line per failing vector, then one per skipped vector with the reason, and last the totals. Exits
 //! non-zero if any vector failed.
+//!
+//! With `--encode` in place of directories, it writes values instead: see `encode.rs`.
 
 mod action;
+mod encode;
 mod next;
 mod refused;
 mod reply;
@@ -23,6 +26,15 @@ use serde_json::Value as Json;
 use verdict::Verdict;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "--encode") {
+        return match encode::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut totals = Totals::default();
     for directory in std::env::args_os().skip(1).map(PathBuf::from) {
         match files(&directory) {

@@ -8,6 +8,7 @@ mod contest;
 mod report;
 mod server;
 mod statistics;
+mod wire;
 mod wrk;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use clap::ArgMatches;
 use crate::repository;
 use contest::{Contest, Target};
 use server::Server;
+pub(crate) use wire::{Options as DecodeOptions, decode};
 
 /// Size of the cached page, and of what the bare server gives for it.
 pub(crate) const PAGE_BYTES: usize = 8192;
@@ -90,7 +92,7 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     let report = report::markdown(options, &contests, &results, &instructions)?;
     println!("\n{report}");
     if options.write {
-        report::keep(&report)?;
+        report::keep(report::Runs::Node, &report)?;
     }
     Ok(())
 }

@@ -13,8 +13,25 @@ use super::{
 use crate::repository;
 
 const FILE: &str = "docs/benchmarks.md";
-/// The newest run stands right behind it.
-const MARKER: &str = "<!-- runs of cargo xtask bench node, newest first -->\n";
+
+/// The benchmarks whose runs the page keeps.
+#[derive(Clone, Copy)]
+pub(crate) enum Runs {
+    /// `cargo xtask bench node`
+    Node,
+    /// `cargo xtask bench decode`
+    Decode,
+}
+
+impl Runs {
+    /// The newest run stands right behind this line.
+    fn marker(self) -> &'static str {
+        match self {
+            Self::Node => "<!-- runs of cargo xtask bench node, newest first -->\n",
+            Self::Decode => "<!-- the last run of cargo xtask bench decode -->\n",
+        }
+    }
+}
 
 /// The whole run.
 pub(crate) fn markdown(
@@ -23,24 +40,21 @@ pub(crate) fn markdown(
     results: &[Vec<Round>],
     instructions: &[Option<(f64, f64)>],
 ) -> anyhow::Result<String> {
-    let mut text = heading(options)?;
+    let mut text = heading()?;
+    method(&mut text, options)?;
     for ((contest, rounds), instructions) in contests.iter().zip(results).zip(instructions) {
         contest_section(&mut text, contest, rounds, *instructions)?;
     }
     Ok(text)
 }
 
-fn heading(options: &Options) -> anyhow::Result<String> {
-    let mut text = String::new();
-    writeln!(text, "## {}, commit {}\n", output("date", &["-u", "+%F"])?, commit()?)?;
-    writeln!(
-        text,
-        "Machine: {}. {}; {}; actix-web {}.",
-        machine()?,
-        output("rustc", &["-V"])?,
-        wrk::version()?,
-        actix()?
-    )?;
+/// Date and commit.
+pub(crate) fn heading() -> anyhow::Result<String> {
+    Ok(format!("## {}, commit {}\n\n", output("date", &["-u", "+%F"])?, commit()?))
+}
+
+fn method(text: &mut String, options: &Options) -> anyhow::Result<()> {
+    writeln!(text, "Machine: {}. {}; {}; actix-web {}.", machine()?, compiler()?, wrk::version()?, actix()?)?;
     writeln!(
         text,
         "Method: {} rounds of {} s for each contestant in turn, wrk with one thread and 32 connections; default \
@@ -53,7 +67,7 @@ fn heading(options: &Options) -> anyhow::Result<String> {
             "\n**A workload of unknown profile, or an unoptimised bare server: these figures say nothing.**"
         )?;
     }
-    Ok(text)
+    Ok(())
 }
 
 fn contest_section(
@@ -133,12 +147,17 @@ fn held(ratio: &Ratio, now: f64, bar: f64) -> String {
     )
 }
 
-fn machine() -> anyhow::Result<String> {
+/// The processor, and how much of it there is.
+pub(crate) fn machine() -> anyhow::Result<String> {
     let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
     let cores = std::thread::available_parallelism()?;
     let kernel = output("uname", &["-sr"])?;
     Ok(format!("{}, {cores} cores, {kernel}", model.trim_matches([' ', '\t', ':'])))
+}
+
+pub(crate) fn compiler() -> anyhow::Result<String> {
+    output("rustc", &["-V"])
 }
 
 /// The version that is linked into both sides.
@@ -160,13 +179,18 @@ fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Adds a run to the page of benchmarks.
-pub(crate) fn keep(report: &str) -> anyhow::Result<()> {
+/// Adds a run to the page of benchmarks. Of those whose tables are long, only the last is kept.
+pub(crate) fn keep(runs: Runs, report: &str) -> anyhow::Result<()> {
     let path = repository::root().join(FILE);
     let page = std::fs::read_to_string(&path).with_context(|| format!("cannot read {FILE}"))?;
+    let marker = runs.marker();
     let (before, after) =
-        page.split_once(MARKER).with_context(|| format!("{FILE} has no line {MARKER:?}"))?;
-    std::fs::write(&path, format!("{before}{MARKER}\n{report}{after}"))?;
+        page.split_once(marker).with_context(|| format!("{FILE} has no line {marker:?}"))?;
+    let after = match runs {
+        Runs::Node => after,
+        Runs::Decode => "",
+    };
+    std::fs::write(&path, format!("{before}{marker}\n{report}{after}"))?;
     println!("added to {FILE}");
     Ok(())
 }

@@ -50,6 +50,13 @@ pub(crate) fn median_of(numbers: impl IntoIterator<Item = f64>) -> f64 {
     median(&numbers)
 }
 
+/// The mean of factors; `NaN` of none.
+pub(crate) fn geometric_mean(factors: impl IntoIterator<Item = f64>) -> f64 {
+    let (sum, count) =
+        factors.into_iter().fold((0.0, 0.0), |(sum, count), factor| (sum + factor.ln(), count + 1.0));
+    f64::exp(sum / count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +71,11 @@ mod tests {
     #[test]
     fn rounds_that_agree_are_not_noisy() {
         assert_eq!(Ratio::of([1.20, 1.22, 1.25]).doubt(), None);
+    }
+
+    #[test]
+    fn the_geometric_mean_of_a_factor_and_its_inverse_is_one() {
+        assert!((geometric_mean([4.0, 0.25, 1.0]) - 1.0).abs() < 1e-9);
     }
 
     #[test]
