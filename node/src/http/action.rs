@@ -3,36 +3,36 @@
 use std::rc::Rc;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use callboard_protocol::{ErrorCode, action::CallId, headers, multipart};
+use callboard_protocol::{ErrorCode, headers, multipart};
 
-use super::{Refused, body, error_response::Asker, form, origin, respond};
+use super::{Refused, body::Body, error_response::Asker, form, origin, parts::Parts, respond};
 use crate::{
-    actors::{EncodedArguments, Frontend, Settlement},
-    registry::RegisteredAction,
+    actors::{Answered, EncodedArguments, Frontend},
     request::RequestHead,
 };
 
 /// Answers a POST.
 pub(super) async fn post(
     request: HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     frontend: Rc<Frontend>,
 ) -> HttpResponse {
     let node = &frontend.node;
+    let mut body = Body::new(&request, payload);
     let is_fetch = request.headers().contains_key(headers::NEXT_ACTION);
     let answer = if is_fetch {
-        fetch(&request, &mut payload, &frontend)
+        fetch(&request, &mut body, &frontend)
             .await
-            .map(|(call, settled)| respond::to_fetch(node, call, settled))
+            .map(|Answered { call, settlement }| respond::to_fetch(node, call, settlement))
     } else {
-        form::submit(&request, &mut payload, &frontend).await
+        form::submit(&request, &mut body, &frontend).await
     };
     match answer {
         Ok(response) => response,
         Err(refused) => {
             let asker = if is_fetch { Asker::Fetch } else { Asker::Browser };
             let mut response = refused.response(node, asker);
-            if refused.ends_connection() || !body::discard(&request, &mut payload).await {
+            if refused.ends_connection() || !body.discard().await {
                 response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
             }
             response
@@ -40,37 +40,24 @@ pub(super) async fn post(
     }
 }
 
-async fn fetch(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    frontend: &Frontend,
-) -> Result<(CallId, Settlement), Refused> {
+/// Who may not call is told before anything of the body is read.
+async fn fetch(request: &HttpRequest, body: &mut Body, frontend: &Frontend) -> Result<Answered, Refused> {
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
     let kind = BodyKind::of(request)?;
-    let body = read(request, payload, frontend, resolved.action).await?;
+    let settings = &frontend.node.settings;
+    let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
+    body.limit(bytes_max, settings.body_timeout)?;
+    let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
     let encoded = match kind {
-        BodyKind::Text => EncodedArguments::Text(body),
+        BodyKind::Text => EncodedArguments::Text(body.whole().await?),
         BodyKind::Multipart(boundary) => {
-            EncodedArguments::Parts(multipart::collect(body, &boundary, frontend.node.multipart_limits)?)
+            EncodedArguments::Parts(Parts::new(&boundary, &frontend.node)?.all(body).await?)
         }
     };
-    let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
     let arguments = frontend.decode(&encoded)?;
-    frontend.call(admitted, arguments).await
-}
-
-/// Reads the body of a call of this action.
-pub(super) async fn read(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    frontend: &Frontend,
-    action: &RegisteredAction,
-) -> Result<bytes::Bytes, Refused> {
-    let settings = &frontend.node.settings;
-    let bytes_max = action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
-    body::read(request, payload, bytes_max, settings.body_timeout).await
+    frontend.call(admitted, arguments, None).await
 }
 
 /// How the arguments of a fetch call are framed.

@@ -7,8 +7,10 @@ mod error_response;
 mod form;
 mod origin;
 mod page;
+mod parts;
 mod respond;
 mod server;
+mod spill;
 
 pub(crate) use error_response::Refused;
 pub(crate) use server::Servers;

@@ -7,3 +7,5 @@ mod lifecycle;
 mod order;
 mod pages;
 mod refusals;
+mod returned_actions;
+mod uploads;
