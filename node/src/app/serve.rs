@@ -142,7 +142,7 @@ fn decode_limits(settings: &Settings) -> reply::Limits {
         bigint_chars_max: settings.decode_bigint_chars_max,
         bound_arguments_max: settings.decode_bound_arguments_max,
         arguments_max: settings.decode_arguments_max,
-        temporary_references: true,
+        ..reply::Limits::default()
     }
 }
 
