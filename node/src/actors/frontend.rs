@@ -57,14 +57,6 @@ pub(crate) struct Admitted {
     pub(crate) principal: Option<Principal>,
 }
 
-/// Encoded arguments as they arrived.
-pub(crate) enum EncodedArguments {
-    /// A string body.
-    Text(Bytes),
-    /// The parts of a multipart body.
-    Parts(Vec<callboard_protocol::multipart::Part>),
-}
-
 /// A call that was run, while its answer is on its way.
 pub(crate) struct Answered {
     pub(crate) call: CallId,
@@ -122,14 +114,10 @@ impl Frontend {
         }
     }
 
-    /// Decodes the argument array of a fetch call.
-    pub(crate) fn decode(&self, encoded: &EncodedArguments) -> Result<Value, Refused> {
-        let body = match encoded {
-            EncodedArguments::Text(body) => reply::Body::Text(body.clone()),
-            EncodedArguments::Parts(parts) => reply::Body::Parts(parts),
-        };
+    /// Decodes the argument array of a fetch call that came as one text.
+    pub(crate) fn decode(&self, body: Bytes) -> Result<Value, Refused> {
         let known = |id: &JsString| known(&self.node, id);
-        Ok(reply::decode_arguments(body, &self.node.decode_limits, &known)?)
+        Ok(reply::decode_arguments(reply::Body::Text(body), &self.node.decode_limits, &known)?)
     }
 
     /// Opens the values that were bound when the page was rendered, if the action has any.

@@ -7,7 +7,14 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpRequest, dev, http::header, web};
+use actix_http::ConnectionType;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    dev,
+    http::header,
+    web,
+};
 use bytes::{Bytes, BytesMut};
 use callboard_protocol::ErrorCode;
 use futures_util::Stream as _;
@@ -21,7 +28,7 @@ const DISCARD_BYTES_MAX: usize = 8 << 20;
 
 /// How long a refusal waits for the rest of its body, for the same reason. A body that is on its way is there by
 /// then; a client that sends none is not waited for.
-const DISCARD_WAIT: Duration = Duration::from_millis(500);
+pub(super) const DISCARD_WAIT: Duration = Duration::from_millis(500);
 
 /// A body that is being read.
 pub(super) struct Body {
@@ -162,8 +169,8 @@ impl Body {
         Ok(whole.freeze())
     }
 
-    /// Reads on without keeping anything. Answers whether the connection can be used again.
-    pub(super) async fn discard(&mut self) -> bool {
+    /// Reads on without keeping anything, for so long. Answers whether the connection can be used again.
+    pub(super) async fn discard(&mut self, wait: Duration) -> bool {
         if self.ended {
             return true;
         }
@@ -181,7 +188,39 @@ impl Body {
             }
             true
         };
-        tokio::time::timeout(DISCARD_WAIT, discarding).await.unwrap_or(false)
+        tokio::time::timeout(wait, discarding).await.unwrap_or(false)
+    }
+}
+
+/// The body of a response after which the connection is closed, as nobody reads the rest of the request's.
+///
+/// It keeps hold of that rest: what was let go of, the server would read on for as long as the client sends.
+pub(super) struct Closing {
+    response: BoxBody,
+    _unread: Body,
+}
+
+impl Closing {
+    /// Makes a response the last one of its connection.
+    pub(super) fn after(response: HttpResponse, unread: Body) -> HttpResponse {
+        let mut response = response.map_body(|_, response| Self { response, _unread: unread }.boxed());
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        response
+    }
+}
+
+impl MessageBody for Closing {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.response.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.response).poll_next(context)
     }
 }
 

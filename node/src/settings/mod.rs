@@ -95,8 +95,8 @@ settings! {
     /// 30 s carries 1 MiB over a bad telephone line (280 kbit/s); raise it with `body_bytes_max`. Once the action runs
     /// while its body still arrives, it is how long the body may pause.
     body_timeout: Duration = "30s", "duration";
-    /// Memory for the files of one call; what is beyond it goes to a temporary file. The default is what a body of the
-    /// usual limit may hold in memory anyway, by a fair part, and large enough that small uploads touch no disk.
+    /// Memory for the files of one call; what is beyond it goes to a temporary file. By default a quarter of what a
+    /// body of the usual limit may hold anyway, and enough that small pictures touch no disk.
     spill_bytes: usize = "262144", "bytes";
     /// Folder for the temporary files of large uploads. They have no name there, so that nothing is left behind
     /// whatever happens to the node. Default: the system's temporary folder.
@@ -148,6 +148,12 @@ settings! {
     decode_bound_arguments_max: usize = "1000", "arguments";
     /// Arguments of one call; more are answered 400. The limit of Next.js.
     decode_arguments_max: usize = "1000", "arguments";
+    /// Elementary steps of decoding the arguments of one call; more are answered 400. 16 for each byte of the default
+    /// `body_bytes_max`, where the worst body known takes less than 8; raise both together. Files do not count.
+    decode_work_max: usize = "16777216", "steps";
+    /// Whether the encodings of React 19.0 to 19.2 are read too, which today's clients do not write. Off, as they
+    /// overlap: what such a client means by a server reference, today's mean by an ordinary one.
+    old_clients: bool = "false", "true or false";
     /// Hosts besides the node's own whose pages may call actions, such as `app.example.com` or `*.example.com`.
     allowed_origins: Vec<String> = "", "HOST[:PORT],…";
     /// Whether `x-forwarded-host` names the public host. Only behind a proxy that sets it itself.

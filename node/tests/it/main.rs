@@ -1,5 +1,6 @@
 //! The assembled node, called over HTTP on free ports.
 
+mod arriving;
 mod calls;
 mod client;
 mod forms;
