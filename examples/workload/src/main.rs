@@ -8,9 +8,7 @@ mod uploads;
 
 use std::{process::ExitCode, time::Duration};
 
-use callboard::{
-    ActionContext, App, Cookie, Failure, Rest, Value, action,
-};
+use callboard::{ActionContext, App, Cookie, Failure, Rest, Value, action};
 use serde::Serialize;
 
 use counters::Counters;

@@ -213,8 +213,9 @@ fn a_failed_row_leaves_nothing_that_others_refer_to() {
 
     let root = read(&rows);
     let good = root.at(&root.as_array().unwrap()[1]);
-    let Some(Node::Stream(crate::value::Stream { items: crate::value::Items::Complete { items, .. }, .. })) =
-        good.node()
+    let Some(Node::Stream(crate::value::Stream {
+        items: crate::value::Items::Complete { items, .. }, ..
+    })) = good.node()
     else {
         panic!()
     };
@@ -304,7 +305,10 @@ fn what_is_still_to_come_needs_an_answer_that_goes_on() {
     let error = encode(&[ByteStream::new(stream::empty())], 0).unwrap_err();
     assert_eq!(error.problem(), &Problem::StillToCome { kind: "a stream" });
     let later = Later::new(async { 1 });
-    assert_eq!(encode_answer(&(&later, &later), 0).unwrap_err().to_string(), "a later value can be sent once at [1]");
+    assert_eq!(
+        encode_answer(&(&later, &later), 0).unwrap_err().to_string(),
+        "a later value can be sent once at [1]"
+    );
 }
 
 /// Goal: an endless stream of values with graphs of their own keeps none of them.
