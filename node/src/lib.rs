@@ -11,12 +11,14 @@
 
 mod actors;
 mod app;
+mod arguments;
 mod build_id;
 mod call;
 mod clock;
 mod context;
 mod cookies;
 mod form;
+mod handle;
 mod html;
 mod http;
 mod keys;
@@ -34,6 +36,7 @@ pub use app::{App, Running, Start};
 pub use callboard_macros::{action, page};
 pub use callboard_protocol::{
     Value,
+    action_error::ActionError,
     de::{Form, Rest},
     js,
 };
@@ -41,18 +44,20 @@ pub use context::{ActionContext, GuardContext, PageContext, Principal, Refusal};
 pub use cookies::{Cookie, SameSite};
 pub use form::{Action, Bound};
 pub use html::Html;
-pub use output::{ActionError, Failure, PageError};
+pub use output::{Failure, PageError};
 pub use settings::{LogFormat, Setting, SettingError, Settings, Sources};
 
 /// What `#[action]` and `#[page]` expand to. Not for people; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use linkme;
+    pub use serde;
 
     pub use crate::{
-        call::{CallArguments, Cursor},
+        arguments::{CallArguments, Cursor, decoded},
         context::path_parameter,
         form::bound_values,
+        handle::serialize_action,
         output::{Output, PageOutput, PlainOutput, mismatch},
         registry::{ACTIONS, ActionEntry, ArgumentEntry, Class, Guard, PAGES, PageEntry},
     };

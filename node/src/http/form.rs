@@ -1,11 +1,11 @@
 //! POST by a form without JavaScript.
 
+use std::{future::poll_fn, sync::Arc, time::Instant};
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web,
 };
-use bytes::Bytes;
 use callboard_protocol::{
     ErrorCode, Value,
     action::{CallId, Settled},
@@ -13,26 +13,32 @@ use callboard_protocol::{
     form_action::{self, FormCall},
     headers,
     js::JsString,
-    multipart::{self, Part},
+    multipart::Part,
     value::{Builder, Node as ValueNode, Slot},
 };
+use tokio::time::timeout_at;
 use tracing::error;
 
 use super::{
-    Refused, body,
+    Refused,
+    body::Body,
     error_response::{Asker, error_page},
-    page, respond,
+    page,
+    parts::Parts,
+    respond,
+    streamed::Open,
 };
 use crate::{
-    actors::{Frontend, Published, Settlement},
+    actors::{Answered, Frontend, Published, Settlement, known},
     context::FormState,
+    node::Node,
     request::RequestHead,
 };
 
 /// Runs the action that a form names, and answers with a page or a redirect.
 pub(super) async fn submit(
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    body: &mut Body,
     frontend: &Frontend,
 ) -> Result<HttpResponse, Refused> {
     super::origin::check(&frontend.node, request)?;
@@ -43,15 +49,14 @@ pub(super) async fn submit(
         FormKind::Multipart(_) => node.form_bytes_max,
         FormKind::UrlEncoded => node.settings.body_bytes_max,
     };
-    let body = body::read(request, payload, bytes_max, node.settings.body_timeout).await?;
-    let body_bytes = body.len();
-    let parts = kind.parts(body, node)?;
+    body.limit(bytes_max, node.settings.body_timeout)?;
+    let parts = kind.parts(body, node).await?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
         return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
     };
     let resolved = frontend.resolve(call.reference())?;
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(node.settings.body_bytes_max);
-    if body_bytes > bytes_max {
+    if body.read_bytes() > bytes_max {
         return Err(Refused::new(
             ErrorCode::BodyTooLarge,
             format!("the body is larger than {bytes_max} bytes"),
@@ -61,13 +66,13 @@ pub(super) async fn submit(
     let action = admitted.resolved.action;
     let arguments = decode(&call, frontend)?;
     let key = call.key().unwrap_or_default().to_owned();
-    let settled = frontend.call(admitted, arguments).await?;
+    let settled = frontend.call(admitted, arguments, None).await?;
     answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
 fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
-    let bound = call.bound(&frontend.node.decode_limits, &|id: &JsString| frontend.known(id))?;
+    let bound = call.bound(&frontend.node.decode_limits, &|id: &JsString| known(&frontend.node, id))?;
     let mut builder = Builder::new();
     builder.import(&bound);
     let form = builder.import(&call.form_data());
@@ -81,14 +86,14 @@ fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
 async fn answer(
     request: &HttpRequest,
     frontend: &Frontend,
-    (call, settlement): (CallId, Settlement),
+    Answered { call, deadline, settlement, waiting }: Answered,
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
-    let Settlement { outcome, published } = settlement;
+    let Settlement { mut outcome, published, held } = settlement;
     if let Published::Unconfirmed = published {
         return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
     }
-    let mut response = match &outcome.settled {
+    let mut response = match &mut outcome.settled {
         Settled::Mismatch(detail) => return Err(Refused::new(ErrorCode::ArgumentMismatch, detail.clone())),
         Settled::Thrown(_) => html_error(500, "something went wrong; it is in the log of the application"),
         _ if outcome.effects.fallback.is_some() => html_error(
@@ -96,8 +101,13 @@ async fn answer(
             "there is nothing here for you",
         ),
         _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
-        Settled::Value(rows) => {
-            let answer = flight::parse_action(&[&frontend.node.root_row[..], rows].concat());
+        Settled::Value(answer) => {
+            let mut rows = [&frontend.node.root_row[..], &answer.head].concat();
+            if let Some(rest) = answer.rest.take() {
+                let open = Open::new(rest, None, held, waiting);
+                complete(&mut rows, open, &frontend.node, call, deadline).await;
+            }
+            let answer = flight::parse_action(&rows);
             let result = answer.ok().and_then(|answer| answer.result.ok());
             let unreadable = || {
                 error!(%call, "an action's value cannot be read back for its form");
@@ -112,6 +122,26 @@ async fn answer(
     }
     respond::effects(&mut response, call, &outcome, &published, Asker::Browser);
     Ok(response)
+}
+
+/// Largest state that is waited for, in bytes: it goes into a page, and nobody sends the page of a stream without end.
+const STATE_BYTES_MAX: usize = 1 << 20;
+
+/// Waits for the rows of a form's state, which the page shows as it is when all of it is there. What is still open at
+/// the call's deadline ends with an error, as it does for React's client.
+async fn complete(rows: &mut Vec<u8>, mut open: Open, node: &Arc<Node>, call: CallId, deadline: Instant) {
+    let completing = async {
+        while let Some(more) = poll_fn(|context| open.poll_rows(node, call, context)).await {
+            rows.extend_from_slice(&more);
+            if rows.len() > STATE_BYTES_MAX {
+                return false;
+            }
+        }
+        true
+    };
+    if !timeout_at(deadline.into(), completing).await.unwrap_or(false) {
+        rows.extend_from_slice(&open.expire());
+    }
 }
 
 fn html_error(status: u16, detail: &str) -> HttpResponse {
@@ -142,10 +172,11 @@ impl FormKind {
         }
     }
 
-    fn parts(&self, body: Bytes, node: &crate::node::Node) -> Result<Vec<Part>, Refused> {
+    async fn parts(&self, body: &mut Body, node: &Node) -> Result<Vec<Part>, Refused> {
         match self {
-            Self::Multipart(boundary) => Ok(multipart::collect(body, boundary, node.multipart_limits)?),
+            Self::Multipart(boundary) => Parts::new(boundary, node)?.all(body).await,
             Self::UrlEncoded => {
+                let body = body.whole().await?;
                 // Counted before anything is made of them.
                 let fields_max = node.settings.decode_parts_max;
                 if body.split(|byte| *byte == b'&').nth(fields_max).is_some() {
