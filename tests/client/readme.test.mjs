@@ -21,7 +21,7 @@ function example() {
 test("the example of README.md signs the example of README.md", async () => {
   const node = await start(binary("visitors"));
   try {
-    const { sign } = await references(node);
+    const [sign] = Object.values(await references(node));
     const statuses = [];
     const fetchFromPage = async (target, options) => {
       const response = await fetch(new URL(target, node.url), options);

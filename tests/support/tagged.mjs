@@ -264,7 +264,7 @@ export function revive(json, { reference = (id) => { throw new Unmakeable(`the s
     bytes: (json, keep) => keep(json.type === "ArrayBuffer" ? buffer(json) : new globalThis[json.type](buffer(json))),
     blob: (json, keep) => keep(new Blob([buffer(json)], { type: json.type })),
     file: (json, keep) => keep(new File([buffer(json)], json.name, { type: json.type })),
-    error: (_, keep) => keep(new Error("of the vector")),
+    error: (_, keep) => keep(new Error()),
     promise: later,
     stream,
     async_iterable: (json, keep) => keep({ [Symbol.asyncIterator]: () => sequence(json) }),
@@ -315,7 +315,7 @@ export function string(json) {
   return json.t === "repeat" ? json.unit.repeat(json.count) : json.units.map((unit) => String.fromCharCode(unit)).join("");
 }
 
-const failure = (json) => Object.assign(new Error("of the vector"), json.digest !== undefined && { digest: json.digest });
+const failure = (json) => Object.assign(new Error("what it rejects with"), json.digest !== undefined && { digest: json.digest });
 
 function buffer(json) {
   const bytes = Buffer.from(json.b64, "base64");

@@ -25,13 +25,17 @@ const TYPED = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array
 /** The kinds of values beyond those that {@link randomValue} makes anyway. */
 export const KINDS = ["blob", "formdata", "iterator", "promise", "stream", "bytestream", "iterable", "asynciterator"];
 
+/** Of these, what is met again is lost on React's client. */
+const ONCE = ["blob", "iterator", "stream", "bytestream", "iterable", "asynciterator"];
+
 /**
  * A random value with at most about `size` values in it. Objects that are complete may occur again.
  *
  * With `kinds` it holds values of these kinds too, `KINDS` or any that `moreKinds` makes. `reference` makes
- * the server references, from a random number and bound arguments.
+ * the server references, from a random number and bound arguments. `asArguments` leaves out what React's client loses:
+ * of what can be read once it makes nothing when it meets it again, and what stands in a stream it sends again elsewhere.
  */
-export function randomValue(random, size, { kinds = [], reference } = {}) {
+export function randomValue(random, size, { kinds = [], asArguments = false, reference } = {}) {
   const complete = [];
   const budget = { left: size };
   const keep = (value) => {
@@ -96,7 +100,11 @@ export function randomValue(random, size, { kinds = [], reference } = {}) {
   function value(depth) {
     budget.left -= 1;
     if (budget.left <= 0 || depth > 12) return scalar();
-    if (kinds.length > 0 && random.below(5) === 0) return keep(moreKinds[random.pick(kinds)](more, depth));
+    if (kinds.length > 0 && random.below(5) === 0) {
+      const kind = random.pick(kinds);
+      const made = moreKinds[kind](more, depth);
+      return asArguments && ONCE.includes(kind) ? made : keep(made);
+    }
     switch (random.below(12)) {
       case 0: case 1: return keep(items(depth));
       case 2: case 3: case 4: return keep(Object.fromEntries(items(depth).map((item) => [keyOf(item), item])));
@@ -108,7 +116,17 @@ export function randomValue(random, size, { kinds = [], reference } = {}) {
     }
   }
 
-  const more = { random, reference, text, items, settled, blob: () => randomBlob(random) };
+  const apart = () => randomValue(random, 8, { kinds, asArguments, reference });
+  const more = {
+    random,
+    reference,
+    text,
+    items,
+    settled,
+    blob: () => randomBlob(random),
+    streamed: (depth) => (asArguments ? Array.from({ length: random.below(4) }, apart) : items(depth)),
+    returned: (depth) => (asArguments ? apart() : settled(depth)),
+  };
   return value(0);
 }
 
@@ -135,13 +153,13 @@ const moreKinds = {
   },
   iterator: ({ items }, depth) => items(depth)[Symbol.iterator](),
   promise: ({ settled }, depth) => Promise.resolve(settled(depth)),
-  stream: ({ items }, depth) => streamOf(items(depth)),
+  stream: ({ streamed }, depth) => streamOf(streamed(depth)),
   bytestream({ random }) {
     const chunks = Array.from({ length: random.below(4) }, () => Uint8Array.from({ length: 1 + random.below(20) }, () => random.below(256)));
     return streamOf(chunks, "bytes");
   },
-  iterable({ items, settled }, depth) {
-    const [all, result] = [items(depth), settled(depth)];
+  iterable({ streamed, returned }, depth) {
+    const [all, result] = [streamed(depth), returned(depth)];
     return {
       async *[Symbol.asyncIterator]() {
         for (const item of all) yield item;
