@@ -137,7 +137,8 @@ fn reference(node: &Node, action: &impl Action) -> String {
     registered.reference.to_string()
 }
 
-fn sealed(node: &Node, action: &impl Action) -> Result<Option<String>, PageError> {
+/// The values bound to an action, as a client carries them; an error if it lacks those that it needs.
+pub(crate) fn sealed(node: &Node, action: &impl Action) -> Result<Option<String>, PageError> {
     let expected = action.entry().arguments.iter().any(|argument| argument.bound);
     let Some(captured) = action.captured() else {
         let name = action.entry().name;

@@ -11,12 +11,14 @@
 
 mod actors;
 mod app;
+mod arguments;
 mod build_id;
 mod call;
 mod clock;
 mod context;
 mod cookies;
 mod form;
+mod handle;
 mod html;
 mod http;
 mod keys;
@@ -48,11 +50,13 @@ pub use settings::{LogFormat, Setting, SettingError, Settings, Sources};
 #[doc(hidden)]
 pub mod __private {
     pub use linkme;
+    pub use serde;
 
     pub use crate::{
-        call::{CallArguments, Cursor},
+        arguments::{CallArguments, Cursor, decoded},
         context::path_parameter,
         form::bound_values,
+        handle::serialize_action,
         output::{Output, PageOutput, PlainOutput, mismatch},
         registry::{ACTIONS, ActionEntry, ArgumentEntry, Class, Guard, PAGES, PageEntry},
     };

@@ -10,7 +10,7 @@ use callboard_protocol::{
 };
 use serde::Serialize;
 
-use crate::{ActionContext, Html};
+use crate::{ActionContext, Html, handle::answering};
 
 /// What running an action gives.
 pub(crate) type Ran = Outcome;
@@ -99,7 +99,7 @@ impl<T, E> Output<Result<T, E>> {
         E: ActionError,
     {
         let settled = match self.0 {
-            Ok(value) => encoded(&value),
+            Ok(value) => encoded(&value, &cx),
             Err(error) => Settled::Thrown(thrown(&error)),
         };
         Outcome { settled, effects: cx.into_effects() }
@@ -123,8 +123,8 @@ impl<T, E> Output<Result<T, E>> {
             error: E,
         }
         let settled = match self.0 {
-            Ok(value) => encoded(&Good { ok: true, value }),
-            Err(error) => encoded(&Bad { ok: false, error }),
+            Ok(value) => encoded(&Good { ok: true, value }, &cx),
+            Err(error) => encoded(&Bad { ok: false, error }, &cx),
         };
         Outcome { settled, effects: cx.into_effects() }
     }
@@ -138,12 +138,12 @@ pub trait PlainOutput {
 
 impl<T: Serialize> PlainOutput for Output<T> {
     fn settle(self, cx: ActionContext) -> Outcome {
-        Outcome { settled: encoded(&self.0), effects: cx.into_effects() }
+        Outcome { settled: encoded(&self.0, &cx), effects: cx.into_effects() }
     }
 }
 
-fn encoded<T: Serialize>(value: &T) -> Settled {
-    match flight::encode(value, VALUE_ROW) {
+fn encoded<T: Serialize>(value: &T, cx: &ActionContext) -> Settled {
+    match answering(cx.node(), || flight::encode(value, VALUE_ROW)) {
         // A function that returns nothing gives `undefined`, as in JavaScript; serde knows only null.
         Ok(rows) if size_of::<T>() == 0 && *rows == *b"1:null\n" => Settled::default(),
         Ok(rows) => Settled::Value(rows),

@@ -16,7 +16,7 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{
     Action,
-    call::CallArguments,
+    arguments::CallArguments,
     context::{ActionContext, GuardContext, PageContext, Principal, Refusal},
     output::{Ran, Rendered},
 };

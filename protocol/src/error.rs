@@ -99,6 +99,8 @@ error_codes! {
     Overloaded, "overloaded", 503, Overloaded;
     /// The deadline passed before the call started.
     Expired, "expired", 503, Overloaded;
+    /// A large file of the call cannot be kept: the disk for temporary files is full or broken.
+    SpillFailed, "spill-failed", 503, Overloaded;
     /// The node is stopping.
     Draining, "draining", 503, Overloaded;
     /// The action was still running at its deadline.

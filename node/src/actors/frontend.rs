@@ -17,10 +17,9 @@ use callboard_protocol::{
     de::DeError,
     flight,
     js::JsString,
-    multipart::Part,
     reference::{ActionReference, Verified},
     reply, sealing,
-    value::{Node as ValueNode, Slot as ValueSlot},
+    value::{Node as ValueNode, Promise, Slot as ValueSlot},
 };
 use futures_util::FutureExt as _;
 use tokio::{sync::oneshot, time::timeout_at};
@@ -28,7 +27,8 @@ use tracing::{debug, error};
 
 use super::{Execute, Settlement, SlotWorker};
 use crate::{
-    call::{Call, CallArguments, CallInfo, Cancellation, InFlight, Start},
+    arguments::{Arriving, CallArguments, settled},
+    call::{Call, CallInfo, Cancellation, InFlight, Start},
     clock,
     context::{GuardContext, Principal},
     http::Refused,
@@ -57,12 +57,27 @@ pub(crate) struct Admitted {
     pub(crate) principal: Option<Principal>,
 }
 
-/// Encoded arguments as they arrived.
-pub(crate) enum EncodedArguments {
-    /// A string body.
-    Text(Bytes),
-    /// The parts of a multipart body.
-    Parts(Vec<Part>),
+/// A call that was run, while its answer is on its way.
+pub(crate) struct Answered {
+    pub(crate) call: CallId,
+    pub(crate) settlement: Settlement,
+}
+
+/// Verifies a reference and finds its action. Nothing else of a request is looked at before.
+fn resolve(node: &Node, reference: &str) -> Result<Resolved, Refused> {
+    let reference = ActionReference::parse(reference)?.verify(&node.keys)?;
+    match node.registry.action(&reference.id()) {
+        Some(action) => Ok(Resolved { action, reference }),
+        None => Err(Refused::unknown_action()),
+    }
+}
+
+/// What is known of a server reference inside arguments: only what we signed is one.
+pub(crate) fn known(node: &Node, id: &JsString) -> reply::Resolution {
+    match id.as_str().map(|id| resolve(node, id)) {
+        Some(Ok(_)) => reply::Resolution::Known,
+        _ => reply::Resolution::Unknown,
+    }
 }
 
 impl Frontend {
@@ -70,13 +85,9 @@ impl Frontend {
         Self { node, worker, call_ids: CallIds::new() }
     }
 
-    /// Verifies a reference and finds its action. Nothing else of a request is looked at before.
+    /// The action that a client names.
     pub(crate) fn resolve(&self, reference: &str) -> Result<Resolved, Refused> {
-        let reference = ActionReference::parse(reference)?.verify(&self.node.keys)?;
-        match self.node.registry.action(&reference.id()) {
-            Some(action) => Ok(Resolved { action, reference }),
-            None => Err(Refused::unknown_action()),
-        }
+        resolve(&self.node, reference)
     }
 
     /// Asks the action's guard.
@@ -103,33 +114,24 @@ impl Frontend {
         }
     }
 
-    /// Decodes the argument array of a fetch call.
-    pub(crate) fn decode(&self, encoded: &EncodedArguments) -> Result<Value, Refused> {
-        let body = match encoded {
-            EncodedArguments::Text(body) => reply::Body::Text(body.clone()),
-            EncodedArguments::Parts(parts) => reply::Body::Parts(parts),
-        };
-        Ok(reply::decode_arguments(body, &self.node.decode_limits, &|id: &JsString| self.known(id))?)
-    }
-
-    /// What is known of a server reference inside arguments: only what we signed is one.
-    pub(crate) fn known(&self, id: &JsString) -> reply::Resolution {
-        match id.as_str().map(|id| self.resolve(id)) {
-            Some(Ok(_)) => reply::Resolution::Known,
-            _ => reply::Resolution::Unknown,
-        }
+    /// Decodes the argument array of a fetch call that came as one text.
+    pub(crate) fn decode(&self, body: Bytes) -> Result<Value, Refused> {
+        let known = |id: &JsString| known(&self.node, id);
+        Ok(reply::decode_arguments(reply::Body::Text(body), &self.node.decode_limits, &known)?)
     }
 
     /// Opens the values that were bound when the page was rendered, if the action has any.
-    fn arguments(&self, admitted: &Admitted, sent: Value) -> Result<CallArguments, Refused> {
+    async fn arguments(
+        &self,
+        admitted: &Admitted,
+        sent: Value,
+        arriving: Option<Arriving>,
+    ) -> Result<CallArguments, Refused> {
         if !admitted.resolved.action.entry.arguments.iter().any(|argument| argument.bound) {
-            return Ok(CallArguments { bound: None, sent });
+            return Ok(CallArguments { bound: None, sent, arriving });
         }
-        let sealed = match sent.as_array().and_then(<[_]>::first) {
-            Some(ValueSlot::String(text)) => text.as_str(),
-            _ => None,
-        };
-        let sealed = sealed.ok_or_else(|| {
+        let sealed = sealed(&sent).await;
+        let sealed = sealed.as_ref().and_then(JsString::as_str).ok_or_else(|| {
             Refused::new(ErrorCode::BadSeal, "argument 1: expected what the page sealed for this action")
         })?;
         let principal = admitted.principal.as_ref().map(Principal::id);
@@ -143,7 +145,7 @@ impl Frontend {
             .filter(|values| matches!(values.node(), Some(ValueNode::Array(_))));
         let bound = bound
             .ok_or_else(|| Refused::new(ErrorCode::BadSeal, "the sealed arguments are of another build"))?;
-        Ok(CallArguments { bound: Some(bound), sent })
+        Ok(CallArguments { bound: Some(bound), sent, arriving })
     }
 
     /// Places a call and waits for its settlement. Dropping the future tells the call that nobody waits.
@@ -151,34 +153,37 @@ impl Frontend {
         &self,
         admitted: Admitted,
         sent: Value,
-    ) -> Result<(CallId, Settlement), Refused> {
+        arriving: Option<Arriving>,
+    ) -> Result<Answered, Refused> {
         let in_flight = InFlight::begin(&self.node);
         if self.node.is_draining() {
             return Err(CallError::Draining.into());
         }
-        let arguments = self.arguments(&admitted, sent)?;
+        let timeout = admitted.resolved.action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
+        let deadline = Instant::now() + timeout;
+        let arguments = timeout_at(deadline.into(), self.arguments(&admitted, sent, arriving)).await;
+        let arguments = arguments.unwrap_or_else(|_| Err(CallError::Expired.into()))?;
         let Admitted { resolved: Resolved { action, .. }, head, principal } = admitted;
         let line = match &action.entry.class {
             Class::Plain => None,
             Class::Serial => Some(String::new()),
             Class::Keyed(key) => Some(key_of(*key, &arguments, action.entry.name)?),
         };
-        let timeout = action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
         let info = Arc::new(CallInfo {
             id: self.call_ids.next(),
             node: Arc::clone(&self.node),
             head,
             principal,
             timeout,
-            deadline: Instant::now() + timeout,
+            deadline,
             start: Start::default(),
             cancellation: Cancellation::default(),
         });
-        let _waiting = Waiting(&info);
-        let call = Call { info: Arc::clone(&info), action, arguments, line, in_flight };
-        match self.place(call).await {
-            Ok(settlement) => Ok((info.id, settlement)),
-            Err(error) => Err(Refused::from(error).of_call(info.id)),
+        let call = info.id;
+        let _waiting = Waiting(Arc::clone(&info));
+        match self.place(Call { info, action, arguments, line, in_flight }).await {
+            Ok(settlement) => Ok(Answered { call, settlement }),
+            Err(error) => Err(Refused::from(error).of_call(call)),
         }
     }
 
@@ -204,6 +209,24 @@ impl Frontend {
     }
 }
 
+/// The first argument, if it is text or the promise of a text: React's client may send what a page bound as either.
+async fn sealed(sent: &Value) -> Option<JsString> {
+    let mut slot = sent.as_array()?.first()?;
+    if let ValueSlot::Node(id) = slot
+        && let ValueNode::Promise(promise) = sent.graph().node(*id)
+    {
+        if let Promise::Pending(pending) = promise.now() {
+            settled(pending).await;
+        }
+        let Promise::Fulfilled(value) = promise.now() else { return None };
+        slot = value;
+    }
+    match slot {
+        ValueSlot::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
 /// The key that a call's arguments have.
 fn key_of(
     key: fn(&CallArguments) -> Result<String, DeError>,
@@ -223,9 +246,9 @@ fn panicked(what: &'static str, name: &'static str) -> Refused {
 }
 
 /// A client that waits for a call; when it goes away, the call is told.
-struct Waiting<'a>(&'a Arc<CallInfo>);
+struct Waiting(Arc<CallInfo>);
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.cancellation.cancel();
     }

@@ -180,6 +180,7 @@ async fn run(call: Call, reply: Reply) {
         return answer(reply, Err(CallError::Expired));
     }
 
+    let arriving = arguments.arriving.clone();
     let cx = ActionContext::new(Arc::clone(&info));
     let effects = cx.effects();
     // The inner block makes a panic before the first await one of the action's, too.
@@ -187,6 +188,10 @@ async fn run(call: Call, reply: Reply) {
     let deadline = pin!(tokio::time::sleep_until(info.deadline.into()));
     let (ended, reply) = match select(pin!(acting), deadline).await {
         Either::Left((ended, _)) => (ended, Some(reply)),
+        Either::Right(((), _)) if arriving.is_some_and(|arriving| arriving.is_awaited()) => {
+            // It still waits for its arguments, so nothing of it ran and it can be dropped.
+            return answer(reply, Err(CallError::Expired));
+        }
         Either::Right(((), acting)) => {
             info.cancellation.cancel();
             answer(reply, Err(CallError::DeadlineExceeded { timeout: info.timeout }));

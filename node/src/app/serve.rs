@@ -142,6 +142,8 @@ fn decode_limits(settings: &Settings) -> reply::Limits {
         bigint_chars_max: settings.decode_bigint_chars_max,
         bound_arguments_max: settings.decode_bound_arguments_max,
         arguments_max: settings.decode_arguments_max,
+        work_max: settings.decode_work_max as u64,
+        old_clients: settings.old_clients,
         temporary_references: true,
     }
 }

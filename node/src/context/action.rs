@@ -9,7 +9,7 @@ use callboard_protocol::{
 };
 
 use super::guard::{private_cookie, signed_cookie};
-use crate::{call::CallInfo, context::Principal, cookies, cookies::Cookie};
+use crate::{call::CallInfo, context::Principal, cookies, cookies::Cookie, node::Node};
 
 /// A running call: who calls, with what, and what is to happen after it.
 ///
@@ -32,6 +32,10 @@ impl ActionContext {
 
     pub(crate) fn into_effects(self) -> Effects {
         self.effects.take()
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.info.node
     }
 
     /// Names this call, in logs and answers.

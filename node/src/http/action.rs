@@ -1,76 +1,95 @@
 //! POST: a call by React's or Next's client, or by a form.
 
-use std::rc::Rc;
+use std::{future::poll_fn, pin::pin, rc::Rc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use callboard_protocol::{ErrorCode, action::CallId, headers, multipart};
+use callboard_protocol::{ErrorCode, headers, multipart};
 
-use super::{Refused, body, error_response::Asker, form, origin, respond};
+use super::{
+    Refused,
+    body::{Body, Closing, DISCARD_WAIT},
+    error_response::Asker,
+    form,
+    intake::Intake,
+    origin,
+    parts::Parts,
+    respond,
+};
 use crate::{
-    actors::{EncodedArguments, Frontend, Settlement},
-    registry::RegisteredAction,
+    actors::{Admitted, Answered, Frontend},
+    registry::Class,
     request::RequestHead,
 };
 
 /// Answers a POST.
 pub(super) async fn post(
     request: HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     frontend: Rc<Frontend>,
 ) -> HttpResponse {
     let node = &frontend.node;
+    let mut body = Body::new(&request, payload);
     let is_fetch = request.headers().contains_key(headers::NEXT_ACTION);
     let answer = if is_fetch {
-        fetch(&request, &mut payload, &frontend)
+        fetch(&request, &mut body, &frontend)
             .await
-            .map(|(call, settled)| respond::to_fetch(node, call, settled))
+            .map(|Answered { call, settlement }| respond::to_fetch(node, call, settlement))
     } else {
-        form::submit(&request, &mut payload, &frontend).await
+        form::submit(&request, &mut body, &frontend).await
     };
-    match answer {
-        Ok(response) => response,
+    let asker = if is_fetch { Asker::Fetch } else { Asker::Browser };
+    let (response, discarded) = match answer {
+        // An answer does not wait for what nobody reads.
+        Ok(response) => (response, body.discard(Duration::ZERO).await),
         Err(refused) => {
-            let asker = if is_fetch { Asker::Fetch } else { Asker::Browser };
-            let mut response = refused.response(node, asker);
-            if refused.ends_connection() || !body::discard(&request, &mut payload).await {
-                response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
-            }
-            response
+            let discarded = !refused.ends_connection() && body.discard(DISCARD_WAIT).await;
+            (refused.response(node, asker), discarded)
         }
-    }
+    };
+    if discarded { response } else { Closing::after(response, body) }
 }
 
-async fn fetch(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    frontend: &Frontend,
-) -> Result<(CallId, Settlement), Refused> {
+/// Who may not call is told before anything of the body is read.
+async fn fetch(request: &HttpRequest, body: &mut Body, frontend: &Frontend) -> Result<Answered, Refused> {
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
     let kind = BodyKind::of(request)?;
-    let body = read(request, payload, frontend, resolved.action).await?;
-    let encoded = match kind {
-        BodyKind::Text => EncodedArguments::Text(body),
-        BodyKind::Multipart(boundary) => {
-            EncodedArguments::Parts(multipart::collect(body, &boundary, frontend.node.multipart_limits)?)
-        }
-    };
+    let settings = &frontend.node.settings;
+    let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
+    body.limit(bytes_max, settings.body_timeout)?;
     let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
-    let arguments = frontend.decode(&encoded)?;
-    frontend.call(admitted, arguments).await
+    match kind {
+        BodyKind::Text => {
+            let arguments = frontend.decode(body.whole().await?)?;
+            frontend.call(admitted, arguments, None).await
+        }
+        BodyKind::Multipart(boundary) => {
+            let parts = Parts::new(&boundary, &frontend.node)?;
+            let mut intake = Intake::new(body.take(), parts, &frontend.node);
+            let answered = call_beside(&mut intake, admitted, frontend).await;
+            *body = intake.into_body();
+            answered
+        }
+    }
 }
 
-/// Reads the body of a call of this action.
-pub(super) async fn read(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+/// Runs a call whose body may still arrive.
+async fn call_beside(
+    intake: &mut Intake,
+    admitted: Admitted,
     frontend: &Frontend,
-    action: &RegisteredAction,
-) -> Result<bytes::Bytes, Refused> {
-    let settings = &frontend.node.settings;
-    let bytes_max = action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
-    body::read(request, payload, bytes_max, settings.body_timeout).await
+) -> Result<Answered, Refused> {
+    // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it.
+    let early = matches!(admitted.resolved.action.entry.class, Class::Plain);
+    let (arguments, arriving) = intake.arguments(early).await?;
+    let mut call = pin!(frontend.call(admitted, arguments, arriving));
+    poll_fn(|context| {
+        // Ready or not: the call goes on either way.
+        let _read = intake.poll_beside(context);
+        call.as_mut().poll(context)
+    })
+    .await
 }
 
 /// How the arguments of a fetch call are framed.

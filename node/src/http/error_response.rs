@@ -47,6 +47,11 @@ impl Refused {
         self
     }
 
+    /// What the client is told.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Whether there is no sense in waiting for the rest of the body.
     pub(crate) fn ends_connection(&self) -> bool {
         self.code == ErrorCode::BodyIncomplete

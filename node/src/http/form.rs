@@ -3,28 +3,29 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web,
 };
-use bytes::Bytes;
 use callboard_protocol::{
     ErrorCode, Value,
-    action::{CallId, Settled},
+    action::Settled,
     flight,
     form_action::{self, FormCall},
     headers,
     js::JsString,
-    multipart::{self, Part},
+    multipart::Part,
     value::{Builder, Node as ValueNode, Slot},
 };
 use tracing::error;
 
 use super::{
-    Refused, body,
+    Refused,
+    body::Body,
     error_response::{Asker, error_page},
-    page, respond,
+    page,
+    parts::Parts,
+    respond,
 };
 use crate::{
-    actors::{Frontend, Published, Settlement},
+    actors::{Answered, Frontend, Published, Settlement, known},
     context::FormState,
     request::RequestHead,
 };
@@ -32,7 +33,7 @@ use crate::{
 /// Runs the action that a form names, and answers with a page or a redirect.
 pub(super) async fn submit(
     request: &HttpRequest,
-    payload: &mut web::Payload,
+    body: &mut Body,
     frontend: &Frontend,
 ) -> Result<HttpResponse, Refused> {
     super::origin::check(&frontend.node, request)?;
@@ -43,15 +44,14 @@ pub(super) async fn submit(
         FormKind::Multipart(_) => node.form_bytes_max,
         FormKind::UrlEncoded => node.settings.body_bytes_max,
     };
-    let body = body::read(request, payload, bytes_max, node.settings.body_timeout).await?;
-    let body_bytes = body.len();
-    let parts = kind.parts(body, node)?;
+    body.limit(bytes_max, node.settings.body_timeout)?;
+    let parts = kind.parts(body, node).await?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
         return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
     };
     let resolved = frontend.resolve(call.reference())?;
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(node.settings.body_bytes_max);
-    if body_bytes > bytes_max {
+    if body.read_bytes() > bytes_max {
         return Err(Refused::new(
             ErrorCode::BodyTooLarge,
             format!("the body is larger than {bytes_max} bytes"),
@@ -61,13 +61,13 @@ pub(super) async fn submit(
     let action = admitted.resolved.action;
     let arguments = decode(&call, frontend)?;
     let key = call.key().unwrap_or_default().to_owned();
-    let settled = frontend.call(admitted, arguments).await?;
+    let settled = frontend.call(admitted, arguments, None).await?;
     answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
 fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
-    let bound = call.bound(&frontend.node.decode_limits, &|id: &JsString| frontend.known(id))?;
+    let bound = call.bound(&frontend.node.decode_limits, &|id: &JsString| known(&frontend.node, id))?;
     let mut builder = Builder::new();
     builder.import(&bound);
     let form = builder.import(&call.form_data());
@@ -81,7 +81,7 @@ fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
 async fn answer(
     request: &HttpRequest,
     frontend: &Frontend,
-    (call, settlement): (CallId, Settlement),
+    Answered { call, settlement }: Answered,
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
     let Settlement { outcome, published } = settlement;
@@ -142,10 +142,11 @@ impl FormKind {
         }
     }
 
-    fn parts(&self, body: Bytes, node: &crate::node::Node) -> Result<Vec<Part>, Refused> {
+    async fn parts(&self, body: &mut Body, node: &crate::node::Node) -> Result<Vec<Part>, Refused> {
         match self {
-            Self::Multipart(boundary) => Ok(multipart::collect(body, boundary, node.multipart_limits)?),
+            Self::Multipart(boundary) => Parts::new(boundary, node)?.all(body).await,
             Self::UrlEncoded => {
+                let body = body.whole().await?;
                 // Counted before anything is made of them.
                 let fields_max = node.settings.decode_parts_max;
                 if body.split(|byte| *byte == b'&').nth(fields_max).is_some() {

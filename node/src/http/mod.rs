@@ -5,10 +5,13 @@ mod admin;
 mod body;
 mod error_response;
 mod form;
+mod intake;
 mod origin;
 mod page;
+mod parts;
 mod respond;
 mod server;
+mod spill;
 
 pub(crate) use error_response::Refused;
 pub(crate) use server::Servers;

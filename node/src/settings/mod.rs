@@ -92,8 +92,25 @@ settings! {
     /// where `serverActions.bodySizeLimit` is unset. An action's own `body_bytes_max` goes before it.
     body_bytes_max: usize = "1048576", "bytes";
     /// How long a body may take to arrive; a slower one is answered 400 and its connection closed.
-    /// 30 s carries 1 MiB over a bad telephone line (280 kbit/s).
+    /// 30 s carries 1 MiB over a bad telephone line (280 kbit/s); raise it with `body_bytes_max`. Once the action runs
+    /// while its body still arrives, it is how long the body may pause.
     body_timeout: Duration = "30s", "duration";
+    /// Memory for the files of one call; what is beyond it goes to a temporary file. By default a quarter of what a
+    /// body of the usual limit may hold anyway, and enough that small pictures touch no disk.
+    spill_bytes: usize = "262144", "bytes";
+    /// Folder for the temporary files of large uploads. They have no name there, so that nothing is left behind
+    /// whatever happens to the node. Default: the system's temporary folder.
+    spill_dir: Option<PathBuf> = "", "PATH";
+    /// How much of a body is decoded ahead of an action that reads its streams; beyond it the sender has to wait.
+    /// The default keeps a fast reader busy, and is small against the buffers of a connection.
+    stream_ahead_bytes: usize = "262144", "bytes";
+    /// The same while the action waits for something that has not arrived, behind a stream that it does not read yet.
+    /// An action that wants more of a body before it reads what is there waits until its deadline.
+    stream_ahead_bytes_max: usize = "16777216", "bytes";
+    /// How long an answer may go on after its action returned: streams and later values that are still open then end
+    /// with the digest `deadline-exceeded`. Ten minutes are long for a page that somebody looks at, and short enough
+    /// that what was forgotten ends.
+    stream_timeout: Duration = "10m", "duration";
     /// How long a connection may take to send its request headers. The default is actix-web's.
     headers_timeout: Duration = "5s", "duration";
     /// How long an idle connection is kept. The default is above that of common load balancers (60 s), so that
@@ -131,6 +148,12 @@ settings! {
     decode_bound_arguments_max: usize = "1000", "arguments";
     /// Arguments of one call; more are answered 400. The limit of Next.js.
     decode_arguments_max: usize = "1000", "arguments";
+    /// Elementary steps of decoding the arguments of one call; more are answered 400. 16 for each byte of the default
+    /// `body_bytes_max`, where the worst body known takes less than 8; raise both together. Files do not count.
+    decode_work_max: usize = "16777216", "steps";
+    /// Whether the encodings of React 19.0 to 19.2 are read too, which today's clients do not write. Off, as they
+    /// overlap: what such a client means by a server reference, today's mean by an ordinary one.
+    old_clients: bool = "false", "true or false";
     /// Hosts besides the node's own whose pages may call actions, such as `app.example.com` or `*.example.com`.
     allowed_origins: Vec<String> = "", "HOST[:PORT],…";
     /// Whether `x-forwarded-host` names the public host. Only behind a proxy that sets it itself.

@@ -1,5 +1,6 @@
 //! The assembled node, called over HTTP on free ports.
 
+mod arriving;
 mod calls;
 mod client;
 mod forms;
@@ -7,3 +8,5 @@ mod lifecycle;
 mod order;
 mod pages;
 mod refusals;
+mod returned_actions;
+mod uploads;

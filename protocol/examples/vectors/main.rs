@@ -6,6 +6,7 @@
 
 mod action;
 mod next;
+mod refused;
 mod reply;
 mod response;
 mod tagged;

@@ -7,48 +7,102 @@ use callboard_protocol::{
     Value,
     js::JsString,
     multipart::{self, Part},
-    reply::{Limits, ReplyError, ReplyErrorKind, Resolution, decode_parts, decode_text},
+    reply::{Incoming, Limits, ReplyError, Resolution, decode_parts, decode_text},
+    value::Flow,
 };
 use data_encoding::BASE64;
 use serde_json::Value as Json;
 
 use crate::{
-    Verdict,
+    Verdict, refused,
     tagged::{self, Unreadable},
 };
+
+/// Vectors that the reference server answers wrongly without a sane answer beside it: a row is text of its own, and
+/// what is spliced into it breaks off the stream.
+const INJECTED: &str = "crafted-iterable-json-injection";
+
+/// Where we answer as the streaming server also for a whole body: rows after the end are ignored.
+const AFTER_THE_END: &str = "crafted-stream-after-close";
+
+/// Rows under their bare id, as old clients name them; the streaming server takes them for rows, we if told so.
+const OLD_ROWS: &str = "crafted-stream-old-naming";
 
 /// Runs the vector of one file.
 pub(crate) fn run(_file: &Path, json: &Json) -> Vec<(String, Verdict)> {
     let name = format!("reply/{}", json["name"].as_str().unwrap_or_default());
-    let verdict = match json["kind"].as_str() {
-        Some("none") => Verdict::Skipped("the client itself refuses to send it".into()),
-        _ => verdict(json),
-    };
+    if json["kind"] == "none" {
+        return vec![(name, refused::verdict(json))];
+    }
+    let verdict = checks(json).map_or_else(Verdict::Failed, |()| Verdict::Passed);
     vec![(name, verdict)]
 }
 
-fn verdict(json: &Json) -> Verdict {
+/// Decodes a vector as a whole and part by part, from its parts and from its bytes.
+fn checks(json: &Json) -> Result<(), String> {
     let limits = limits(json);
-    let recorded = if hangs(&json["expect"]) { &json["expect_streaming"] } else { &json["expect"] };
-    let expected = json.get("expect_sane").unwrap_or(recorded);
-    let decoded = match json["kind"].as_str() {
-        Some("string") => decode_text(body(json).into(), &limits, &resolve),
-        _ => match parts(json) {
-            Ok(parts) => decode_parts(&parts, "", &limits, &resolve),
-            Err(error) => return Verdict::Failed(error),
-        },
-    };
-    let verdict = compare(decoded, expected);
-    match (&verdict, json.get("raw")) {
-        (Verdict::Passed, Some(raw)) => {
-            let expected = json.get("expect_raw").unwrap_or(expected);
-            match raw_parts(raw) {
-                Ok(parts) => compare(decode_parts(&parts, "", &limits, &resolve), expected),
-                Err(error) => Verdict::Failed(format!("raw: {error}")),
-            }
-        }
-        _ => verdict,
+    let expected = expected(json);
+    if json["kind"] == "string" {
+        let body = body(json);
+        let part = [Part::text("0", body.clone())];
+        check("as a text", decode_text(body.into(), &limits, &resolve), &expected.whole)?;
+        return check("part by part", stream(&part, limits), &expected.streamed);
     }
+    let parts = parts(json)?;
+    check("as a whole", decode_parts(&parts, "", &limits, &resolve), &expected.whole)?;
+    check("part by part", stream(&parts, limits), &expected.streamed)?;
+    if json["name"] == OLD_ROWS {
+        let broken_off =
+            serde_json::json!([{"t": "stream", "kind": "values", "items": [], "status": "errored"}]);
+        let without = Limits { old_clients: false, ..limits };
+        check("without old names", decode_parts(&parts, "", &without, &resolve), &broken_off)?;
+        check("without old names, part by part", stream(&parts, without), &broken_off)?;
+    }
+    if let Some(raw) = json.get("raw") {
+        let parts = raw_parts(raw).map_err(|error| format!("raw: {error}"))?;
+        let raw = json.get("expect_raw");
+        let (whole, streamed) = (raw.unwrap_or(&expected.whole), raw.unwrap_or(&expected.streamed));
+        check("raw", decode_parts(&parts, "", &limits, &resolve), whole)?;
+        check("raw, part by part", stream(&parts, limits), streamed)?;
+    }
+    Ok(())
+}
+
+fn check(how: &str, decoded: Result<Value, ReplyError>, expected: &Json) -> Result<(), String> {
+    match compare(decoded, expected) {
+        Verdict::Passed => Ok(()),
+        Verdict::Failed(why) | Verdict::Skipped(why) => Err(format!("{how}: {why}")),
+    }
+}
+
+/// The answers that a vector asks for.
+struct Expected {
+    whole: Json,
+    streamed: Json,
+}
+
+fn expected(json: &Json) -> Expected {
+    if json["name"] == INJECTED {
+        let broken_off =
+            serde_json::json!([{"t": "async_iterable", "items": [], "status": "errored", "return": null}]);
+        return Expected { whole: broken_off.clone(), streamed: broken_off };
+    }
+    let sane = json.get("expect_sane");
+    let streamed = sane.or(json.get("expect_streaming")).unwrap_or(&json["expect"]);
+    let hangs = hangs(&json["expect"]);
+    let whole =
+        if hangs || json["name"] == AFTER_THE_END { streamed } else { sane.unwrap_or(&json["expect"]) };
+    Expected { whole: whole.clone(), streamed: streamed.clone() }
+}
+
+/// Decodes part by part, and takes what came out of promises and streams.
+pub(crate) fn stream(parts: &[Part], limits: Limits) -> Result<Value, ReplyError> {
+    let mut incoming = Incoming::new(limits, Flow::default(), Box::new(resolve));
+    for part in parts {
+        incoming.push(part.clone())?;
+    }
+    let root = incoming.finish()?;
+    Ok(tagged::drained(&root).expect("at the end of the body everything is settled"))
 }
 
 /// The manifest that the vectors were made with.
@@ -109,6 +163,7 @@ fn limits(json: &Json) -> Limits {
         array_slots_max: array_size.unwrap_or(default.array_slots_max),
         // The one vector about a server that takes no temporary references.
         temporary_references: json["name"] != "crafted-temp-without-set",
+        old_clients: json["old_clients"] == true || json["name"] == OLD_ROWS,
         ..default
     }
 }
@@ -126,9 +181,6 @@ fn hangs(json: &Json) -> bool {
 
 /// Whether decoding gave what was expected.
 pub(crate) fn compare(decoded: Result<Value, ReplyError>, expected: &Json) -> Verdict {
-    if let Err(ReplyError { kind: ReplyErrorKind::Unsupported { what }, .. }) = &decoded {
-        return Verdict::Skipped(format!("{what} is not supported"));
-    }
     if let Some(reason) = expected.get("reject") {
         return match decoded {
             Err(_) => Verdict::Passed,
@@ -141,7 +193,7 @@ pub(crate) fn compare(decoded: Result<Value, ReplyError>, expected: &Json) -> Ve
         Err(Unreadable::Malformed(what)) => return Verdict::Failed(format!("not tagged JSON: {what}")),
     };
     match decoded {
-        Ok(value) if tagged::without_paths(&value) == expected => Verdict::Passed,
+        Ok(value) if tagged::plain(&value) == expected => Verdict::Passed,
         Ok(value) => Verdict::Failed(format!("decoded to {value:?}, expected {expected:?}")),
         Err(error) => Verdict::Failed(error.to_string()),
     }

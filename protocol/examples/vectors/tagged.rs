@@ -1,12 +1,20 @@
 //! Tagged JSON, the notation of the vectors for JavaScript values, read into a [`Value`].
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::Bytes;
 use callboard_protocol::{
     Value,
     js::{BigInt, Date, JsString},
-    value::{ArrayKind, Blob, Builder, Node, NodeId, Promise, Slot, TypedArray},
+    value::{
+        ArrayKind, Blob, Builder, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind,
+        TypedArray,
+    },
 };
 use data_encoding::BASE64;
 use serde::Deserialize as _;
@@ -57,16 +65,66 @@ pub(crate) fn string(json: &Json) -> Result<JsString, Unreadable> {
     }
 }
 
-/// The same value with the paths of temporary references left out, as the vectors do not name them.
-pub(crate) fn without_paths(value: &Value) -> Value {
+/// The same value as the vectors would write it: without the paths of temporary references, and byte streams in one
+/// piece.
+pub(crate) fn plain(value: &Value) -> Value {
+    let mut builder = Builder::new();
+    let nodes: Vec<NodeId> = value.graph().nodes().map(|node| builder.add(node.clone())).collect();
+    for id in nodes {
+        let plain = match builder.node(id) {
+            Node::Temporary { .. } => Node::Temporary { path: "".into() },
+            Node::Stream(Stream { kind: StreamKind::Bytes, items: Items::Complete { items, end } }) => {
+                let (bytes, end) = (joined(value, items), end.clone());
+                Node::Stream(byte_stream(&mut builder, bytes, end))
+            }
+            _ => continue,
+        };
+        *builder.node_mut(id) = plain;
+    }
+    builder.finish(value.slot().clone())
+}
+
+/// The same value with its promises as they are settled and its streams as they ended, whose items are taken.
+pub(crate) fn drained(value: &Value) -> Result<Value, String> {
     let mut builder = Builder::new();
     for node in value.graph().nodes() {
         builder.add(match node {
-            Node::Temporary { .. } => Node::Temporary { path: "".into() },
+            Node::Promise(promise) => match promise.now() {
+                Promise::Pending(_) => return Err("a promise is not settled".into()),
+                settled => Node::Promise(settled.clone()),
+            },
+            Node::Stream(Stream { kind, items: Items::Live(live) }) => {
+                let mut items = Vec::new();
+                let end = loop {
+                    match live.poll_next(&Context::from_waker(Waker::noop())) {
+                        Poll::Ready(Ok(item)) => items.push(item),
+                        Poll::Ready(Err(end)) => break end,
+                        Poll::Pending => return Err("a stream did not end".into()),
+                    }
+                };
+                Node::Stream(Stream { kind: *kind, items: Items::Complete { items, end } })
+            }
             other => other.clone(),
         });
     }
-    builder.finish(value.slot().clone())
+    Ok(builder.finish(value.slot().clone()))
+}
+
+fn joined(value: &Value, items: &[Slot]) -> Bytes {
+    let mut joined = Vec::new();
+    for item in items {
+        if let Some(Node::Bytes(array)) = value.at(item).node() {
+            joined.extend_from_slice(&array.bytes);
+        }
+    }
+    joined.into()
+}
+
+fn byte_stream(builder: &mut Builder, bytes: Bytes, end: StreamEnd) -> Stream {
+    let array = TypedArray { kind: ArrayKind::Uint8, bytes };
+    let items =
+        if array.bytes.is_empty() { Vec::new() } else { vec![Slot::Node(builder.add(Node::Bytes(array)))] };
+    Stream { kind: StreamKind::Bytes, items: Items::Complete { items, end } }
 }
 
 struct Reader {
@@ -153,6 +211,13 @@ impl Reader {
             }),
             "promise" => Node::Promise(self.promise(json)?),
             "lazy" => Node::Lazy(self.promise(json)?),
+            "stream" if json["kind"] == "bytes" => {
+                let end = self.end(json)?;
+                Node::Stream(byte_stream(&mut self.builder, base64(json, "b64")?, end))
+            }
+            "stream" => Node::Stream(self.stream(StreamKind::Values, json)?),
+            "async_iterable" => Node::Stream(self.stream(StreamKind::AsyncIterable, json)?),
+            "async_iterator" => Node::Stream(self.stream(StreamKind::AsyncIterator, json)?),
             "server_ref" => Node::ServerReference {
                 id: string(&json["id"])?,
                 bound: json["bound"].as_array().map(|bound| self.slots(bound)).transpose()?,
@@ -180,6 +245,23 @@ impl Reader {
                 Ok(Promise::Rejected { digest: json["digest"].as_str().map(ToOwned::to_owned) })
             }
             Some("pending") => Err(Unreadable::Unsupported("a promise that never settles".to_owned())),
+            _ => Err(malformed(json)),
+        }
+    }
+
+    fn stream(&mut self, kind: StreamKind, json: &Json) -> Result<Stream, Unreadable> {
+        let items = self.slots(list(json, "items")?)?;
+        Ok(Stream { kind, items: Items::Complete { items, end: self.end(json)? } })
+    }
+
+    fn end(&mut self, json: &Json) -> Result<StreamEnd, Unreadable> {
+        match text(json, "status")? {
+            "closed" => match json.get("return").map(|returned| self.slot(returned)).transpose()? {
+                None | Some(Slot::Undefined) => Ok(StreamEnd::Closed),
+                Some(returned) => Ok(StreamEnd::Returned(returned)),
+            },
+            "errored" => Ok(StreamEnd::Errored { digest: json["digest"].as_str().map(ToOwned::to_owned) }),
+            "pending" => Err(Unreadable::Unsupported("a stream that never ends".to_owned())),
             _ => Err(malformed(json)),
         }
     }

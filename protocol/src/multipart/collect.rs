@@ -1,9 +1,8 @@
 //! A whole form at once.
 
 use bytes::{Bytes, BytesMut};
-use bytestring::ByteString;
 
-use super::{Content, Event, Limits, MultipartError, Parser, Part, PartStart};
+use super::{Event, Limits, MultipartError, Parser, Part, PartStart};
 
 /// Gathers parts while the body arrives.
 #[derive(Debug)]
@@ -14,15 +13,16 @@ pub struct Collector {
     content: Pieces,
 }
 
-/// The content of a part: one slice as long as that is enough.
+/// The content of a part while it arrives: one slice as long as that is enough.
 #[derive(Debug, Default)]
-struct Pieces {
+pub struct Pieces {
     first: Bytes,
     joined: BytesMut,
 }
 
 impl Pieces {
-    fn push(&mut self, piece: Bytes) {
+    /// Adds what came next.
+    pub fn push(&mut self, piece: Bytes) {
         if self.first.is_empty() && self.joined.is_empty() {
             self.first = piece;
             return;
@@ -33,7 +33,8 @@ impl Pieces {
         self.joined.extend_from_slice(&piece);
     }
 
-    fn take(&mut self) -> Bytes {
+    /// Takes what came, and leaves nothing.
+    pub fn take(&mut self) -> Bytes {
         if self.joined.is_empty() {
             std::mem::take(&mut self.first)
         } else {
@@ -84,18 +85,12 @@ impl Collector {
     fn close(&mut self) -> Result<(), MultipartError> {
         let bytes = self.content.take();
         let Some(start) = self.open.take() else { return Ok(()) };
-        let content = match start.file_name {
-            Some(name) => {
-                let octets = || ByteString::from_static("application/octet-stream");
-                let media_type = start.content_type.unwrap_or_else(octets);
-                Content::File { name, media_type, content: bytes.into() }
-            }
-            None => Content::Text(ByteString::try_from(bytes).map_err(|_| MultipartError::NotText {
-                part: self.parser.part(),
-                name: start.name.chars().take(16).collect(),
-            })?),
+        let part = if start.file_name.is_some() {
+            start.into_file(bytes.into())
+        } else {
+            start.into_text(bytes, self.parser.part())?
         };
-        self.parts.push(Part { name: start.name, content });
+        self.parts.push(part);
         Ok(())
     }
 }

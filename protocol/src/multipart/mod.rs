@@ -14,7 +14,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::{ErrorCode, value::BlobContent};
-pub use collect::{Collector, collect};
+pub use collect::{Collector, Pieces, collect};
 pub use headers::boundary;
 pub use parser::{Event, Parser, PartStart};
 pub use render::{media_type, render};
@@ -118,6 +118,29 @@ impl MultipartError {
             Self::Truncated { .. } => ErrorCode::BodyIncomplete,
             Self::TooManyParts { .. } | Self::HeaderTooLong { .. } => ErrorCode::ReplyLimit,
         }
+    }
+}
+
+impl PartStart {
+    /// The whole part, if it is a text field.
+    ///
+    /// # Errors
+    ///
+    /// [`MultipartError::NotText`] if the content is not UTF-8; `part` is its number, for the message.
+    pub fn into_text(self, content: Bytes, part: usize) -> Result<Part, MultipartError> {
+        match ByteString::try_from(content) {
+            Ok(text) => Ok(Part { name: self.name, content: Content::Text(text) }),
+            Err(_) => Err(MultipartError::NotText { part, name: self.name.chars().take(16).collect() }),
+        }
+    }
+
+    /// The whole part, if it is a file.
+    #[must_use]
+    pub fn into_file(self, content: BlobContent) -> Part {
+        let octets = || ByteString::from_static("application/octet-stream");
+        let (name, media_type) =
+            (self.file_name.unwrap_or_default(), self.content_type.unwrap_or_else(octets));
+        Part { name: self.name, content: Content::File { name, media_type, content } }
     }
 }
 

@@ -20,7 +20,7 @@ enum Key {
     Node(NodeId),
 }
 
-impl Decoder<'_> {
+impl Decoder {
     /// Makes the maps, sets and iterators of a unit, in the order they were met.
     pub(super) fn make_containers_from(&mut self, first: usize) -> Result<(), ReplyError> {
         for pending in first..self.pending.len() {
@@ -49,7 +49,7 @@ impl Decoder<'_> {
             return Err(ReplyErrorKind::UsedTwice { what });
         }
         let items = items.clone();
-        self.budget.work(items.len());
+        self.budget.spend(items.len(), &self.limits)?;
         Ok(match made {
             Made::Map => Node::Map(self.entries(&items).ok_or(ReplyErrorKind::Initializer { what })?),
             Made::Set => {

@@ -11,7 +11,7 @@ use crate::{
     Value,
     js::JsString,
     multipart::{Content, Part},
-    value::{Blob, Graph, Node, NodeId, Promise, Slot},
+    value::{Blob, Graph, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind},
 };
 
 /// A reply as a client sends it.
@@ -54,8 +54,12 @@ pub fn encode(value: &Value) -> Result<Encoded, EncodeError> {
         next_id: 1,
     };
     encoder.part(0, Model::Slot(value.slot()))?;
-    while let Some((id, model)) = encoder.deferred.pop_front() {
-        encoder.part(id, model)?;
+    while let Some((id, deferred)) = encoder.deferred.pop_front() {
+        match deferred {
+            Deferred::Model(model) => encoder.part(id, model)?,
+            Deferred::Rows(StreamKind::Bytes, items, end) => encoder.byte_rows(id, items, end)?,
+            Deferred::Rows(_, items, end) => encoder.rows(id, items, end)?,
+        }
     }
     let form = encoder.next_id > 1;
     let root = |part: &Part| part.as_text().map(ToString::to_string);
@@ -73,11 +77,18 @@ enum Model<'a> {
     Entries(&'a [(Slot, Slot)]),
 }
 
+/// What comes later.
+#[derive(Clone, Copy)]
+enum Deferred<'a> {
+    Model(Model<'a>),
+    Rows(StreamKind, &'a [Slot], &'a StreamEnd),
+}
+
 /// What is being written.
 enum Frame<'a> {
-    /// A part; the text is that of the part it interrupted.
+    /// A part, or a row, whose name is not the id; the text is that of the part it interrupted.
     Part {
-        id: u64,
+        name: String,
         outer: String,
     },
     List(Open, &'a [Slot]),
@@ -104,8 +115,8 @@ struct Encoder<'a> {
     text: String,
     stack: Vec<Frame<'a>>,
     parts: Vec<Part>,
-    /// Promised values: a client sends them when they settle, after the root.
-    deferred: VecDeque<(u64, Model<'a>)>,
+    /// Promised values and streams: a client sends them when they come, after the root.
+    deferred: VecDeque<(u64, Deferred<'a>)>,
     next_id: u64,
 }
 
@@ -118,8 +129,50 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
+    /// The rows of a stream. What breaks off has no last row: the end of the body says so.
+    fn rows(&mut self, id: u64, items: &'a [Slot], end: &'a StreamEnd) -> Result<(), EncodeError> {
+        for item in items {
+            self.row(id, "", item)?;
+        }
+        match end {
+            StreamEnd::Closed => self.parts.push(Part::text(format!("S{id}"), "C")),
+            StreamEnd::Returned(slot) => self.row(id, "C", slot)?,
+            StreamEnd::Errored { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing names an object within a row: met again it is written again.
+    fn row(&mut self, id: u64, tag: &str, slot: &'a Slot) -> Result<(), EncodeError> {
+        let outer = std::mem::replace(&mut self.text, tag.to_owned());
+        self.stack.push(Frame::Part { name: format!("S{id}"), outer });
+        self.slot(slot, None)?;
+        while let Some(frame) = self.stack.pop() {
+            self.go_on(frame)?;
+        }
+        Ok(())
+    }
+
+    /// A client sends all bytes of a byte stream as one item.
+    fn byte_rows(&mut self, id: u64, items: &'a [Slot], end: &'a StreamEnd) -> Result<(), EncodeError> {
+        let what = "a byte stream of anything but bytes";
+        let mut bytes = Vec::new();
+        for item in items {
+            let Slot::Node(node) = item else { return Err(EncodeError::NotSendable { what }) };
+            let Node::Bytes(array) = self.graph.node(*node) else {
+                return Err(EncodeError::NotSendable { what });
+            };
+            bytes.extend_from_slice(&array.bytes);
+        }
+        let file = self.next_id;
+        self.next_id += 1;
+        self.parts.push(Part::file(file.to_string(), "blob", "application/octet-stream", bytes));
+        self.parts.push(Part::text(format!("S{id}"), format!("\"$o{file:x}\"")));
+        self.rows(id, &[], end)
+    }
+
     fn begin_part(&mut self, id: u64, model: Model<'a>, unnamed: Option<NodeId>) -> Result<(), EncodeError> {
-        self.stack.push(Frame::Part { id, outer: std::mem::take(&mut self.text) });
+        self.stack.push(Frame::Part { name: id.to_string(), outer: std::mem::take(&mut self.text) });
         let name = Some(format!("${id:x}"));
         let open = |name| Open { written: 0, name, unnamed };
         match model {
@@ -134,9 +187,9 @@ impl<'a> Encoder<'a> {
     /// Writes one more item of what is open, or ends it.
     fn go_on(&mut self, frame: Frame<'a>) -> Result<(), EncodeError> {
         match frame {
-            Frame::Part { id, outer } => {
+            Frame::Part { name, outer } => {
                 let text = std::mem::replace(&mut self.text, outer);
-                self.parts.push(Part::text(id.to_string(), text));
+                self.parts.push(Part::text(name, text));
                 Ok(())
             }
             Frame::List(mut open, items) => {
@@ -286,13 +339,17 @@ impl<'a> Encoder<'a> {
             Node::Promise(promise) => {
                 let id = self.refer('@', node, None);
                 self.known.insert(node, format!("$@{id:x}"));
-                if let Promise::Fulfilled(slot) = promise {
-                    self.deferred.push_back((id, Model::Slot(slot)));
+                if let Promise::Fulfilled(slot) = promise.now() {
+                    self.deferred.push_back((id, Deferred::Model(Model::Slot(slot))));
                 }
             }
             Node::ServerReference { id, bound } => self.server_reference(node, id, bound.as_deref()),
             Node::Temporary { .. } => self.text.push_str("\"$T\""),
-            Node::Stream(_) => return Err(EncodeError::NotSendable { what: "a stream" }),
+            Node::Stream(Stream { kind, items: Items::Complete { items, end } }) => {
+                let id = self.refer(kind.tag(), node, name);
+                self.deferred.push_back((id, Deferred::Rows(*kind, items, end)));
+            }
+            Node::Stream(_) => return Err(EncodeError::NotSendable { what: "a stream that is still open" }),
             Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } | Node::Error => {
                 return Err(EncodeError::NotSendable { what: "what only a response holds" });
             }
@@ -363,7 +420,7 @@ impl<'a> Encoder<'a> {
                 let id = self.next_id;
                 self.next_id += 1;
                 write!(description, "\"$@{id:x}\"").expect("a string takes all that is written");
-                self.deferred.push_back((id, Model::List(bound)));
+                self.deferred.push_back((id, Deferred::Model(Model::List(bound))));
             }
         }
         description.push('}');

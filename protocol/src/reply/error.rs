@@ -84,10 +84,13 @@ pub enum ReplyErrorKind {
     /// Bytes that were kept outside of memory cannot be read back.
     #[error("the bytes of an upload cannot be read back")]
     Storage,
-    /// Legal, but not understood by this decoder.
-    #[error("{what} is not supported as an argument")]
-    Unsupported {
-        /// What it was.
+    /// An item of a byte stream that is no typed array.
+    #[error("an item of a byte stream is no typed array")]
+    NotBytes,
+    /// The body ended, or was given up, before this had come.
+    #[error("the body ended before {what} had come")]
+    Incomplete {
+        /// What was still to come.
         what: &'static str,
     },
     /// The root of a call is no array.
@@ -147,7 +150,7 @@ impl ReplyError {
 
     /// Whether it refuses the whole reply even where it is met behind a promise, which else it would only reject.
     pub(super) fn is_fatal(&self) -> bool {
-        matches!(self.kind, ReplyErrorKind::Limit { .. } | ReplyErrorKind::Unsupported { .. })
+        matches!(self.kind, ReplyErrorKind::Limit { .. } | ReplyErrorKind::Storage)
     }
 }
 

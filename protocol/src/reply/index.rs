@@ -1,27 +1,28 @@
 //! The parts of a reply, found by id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytestring::ByteString;
 
-use super::{Limits, ReplyError, ReplyErrorKind, limits};
+use super::{Limits, ReplyErrorKind, limits};
 use crate::{
     js::JsString,
     multipart::{Content, Part},
     value::{Blob, NodeId, Slot},
 };
 
-/// Every part, looked at once, when the index is made.
-#[derive(Debug)]
-pub(super) struct Index<'a> {
-    parts: &'a [Part],
-    entries: Vec<Entry<'a>>,
+/// Every part, looked at once, when it arrives.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: Vec<Entry>,
     /// Position in `entries` of every id but the root's.
     by_id: HashMap<u64, EntryId>,
-    /// Id and part of every entry of a form data value, as they arrived.
-    form_entries: Vec<(u64, usize, JsString)>,
-    /// Form data values take their entries from here on; see [`Index::take_form_entries`].
-    form_cursor: usize,
+    /// The entries of form data values that were not taken, as they arrived; see [`Index::take_form_entries`].
+    form_entries: VecDeque<(u64, JsString, Content)>,
+    /// The rows of each stream by its id.
+    pub(super) rows: HashMap<u64, Rows>,
+    /// How many parts arrived.
+    arrived: usize,
 }
 
 /// Position of an entry.
@@ -32,18 +33,18 @@ pub(super) const ROOT: EntryId = 0;
 
 /// What one id stands for.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(super) struct Entry {
     pub(super) id: u64,
-    /// The model's text; a text field sent twice counts the second time.
+    /// The model's text, until it is parsed; a text field sent twice counts the second time.
     pub(super) text: Option<ByteString>,
-    file: Option<&'a Content>,
+    file: Option<Content>,
     /// When the model arrived, relative to others.
     pub(super) arrival: usize,
     pub(super) state: State,
     /// The unit that parsed this part.
     pub(super) unit: u32,
-    /// The promise of this part's value, if there is one.
-    pub(super) promise: Option<NodeId>,
+    /// Number of the promise of this part's value, if there is one.
+    pub(super) promise: Option<u32>,
     /// The file as a value, if it was asked for.
     pub(super) blob: Option<NodeId>,
     /// Whether binary data was made from the file.
@@ -56,7 +57,6 @@ pub(super) enum State {
     Unparsed,
     Parsing,
     Parsed(Raw),
-    Failed(ReplyError),
 }
 
 /// A value of a model: complete, or to be found by this reference.
@@ -66,52 +66,90 @@ pub(super) enum Raw {
     Pending(u32),
 }
 
-impl<'a> Index<'a> {
-    /// An index of nothing but a root.
-    pub(super) fn of_text(text: ByteString) -> Self {
-        let mut index = Self::new(&[]);
-        index.entries.push(Entry::new(0, Some(text)));
-        index
+/// The rows of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// Those that were not read, each with when it arrived.
+    pub(super) unread: VecDeque<(usize, ByteString)>,
+    /// Number of the stream that is made of them, if there is one.
+    pub(super) stream: Option<u32>,
+}
+
+/// What became of a part that arrived.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Added {
+    /// The text of a model.
+    Model(EntryId),
+    /// A row of the stream with this number.
+    Row(u32),
+    /// Something that nothing waits for.
+    Kept,
+}
+
+impl Index {
+    /// An index of nothing but a root, whose text may be there.
+    pub(super) fn new(root: u64, text: Option<ByteString>) -> Self {
+        Self { entries: vec![Entry::new(root, text)], ..Self::default() }
     }
 
-    /// An index of the parts whose names begin with the prefix.
-    pub(super) fn of_parts(
-        parts: &'a [Part],
+    /// Adds a part if its name begins with the prefix.
+    pub(super) fn add(
+        &mut self,
+        part: &Part,
         prefix: &str,
-        root: u64,
         limits: &Limits,
-    ) -> Result<Self, ReplyErrorKind> {
-        limits::check("parts_max", parts.len(), limits.parts_max)?;
-        let mut index = Self::new(parts);
-        index.entry_or_insert(root);
-        for (at, part) in parts.iter().enumerate() {
-            let Some(name) = part.name.strip_prefix(prefix) else { continue };
-            if let Some((id, field)) = name.strip_prefix('_').and_then(|name| name.split_once('_')) {
-                if let Some(id) = decimal(id) {
-                    index.form_entries.push((id, at, part.name.slice_ref(field).into()));
+    ) -> Result<Added, ReplyErrorKind> {
+        let arrival = self.arrived;
+        self.arrived += 1;
+        limits::check("parts_max", self.arrived, limits.parts_max)?;
+        let Some(name) = part.name.strip_prefix(prefix) else { return Ok(Added::Kept) };
+        let old = limits.old_clients && !name.starts_with('_');
+        if let Some((id, field)) =
+            name.strip_prefix('_').or(old.then_some(name)).and_then(|name| name.split_once('_'))
+        {
+            if let Some(id) = decimal(id) {
+                let field = part.name.slice_ref(field).into();
+                self.form_entries.push_back((id, field, part.content.clone()));
+            }
+            return Ok(Added::Kept);
+        }
+        if let (Some(id), Content::Text(text)) = (name.strip_prefix('S').and_then(decimal), &part.content) {
+            return Ok(self.add_row(id, arrival, text.clone()));
+        }
+        let Some(id) = decimal(name) else { return Ok(Added::Kept) };
+        match &part.content {
+            Content::Text(text) => {
+                if limits.old_clients
+                    && let row @ Added::Row(_) = self.add_row(id, arrival, text.clone())
+                {
+                    return Ok(row);
                 }
-            } else if let Some(id) = decimal(name) {
-                let entry = index.entry_or_insert(id);
-                let entry = &mut index.entries[entry as usize];
-                match &part.content {
-                    Content::Text(text) => {
-                        entry.text = Some(text.clone());
-                        entry.arrival = at;
-                    }
-                    file @ Content::File { .. } => entry.file = Some(file),
+                let entry = self.entry_or_insert(id);
+                let model = self.entry_mut(entry);
+                if !matches!(model.state, State::Unparsed) {
+                    return Ok(Added::Kept);
                 }
+                model.text = Some(text.clone());
+                model.arrival = arrival;
+                Ok(Added::Model(entry))
+            }
+            file @ Content::File { .. } => {
+                let entry = self.entry_or_insert(id);
+                self.entry_mut(entry).file = Some(file.clone());
+                Ok(Added::Kept)
             }
         }
-        Ok(index)
     }
 
-    fn new(parts: &'a [Part]) -> Self {
-        Self { parts, entries: Vec::new(), by_id: HashMap::new(), form_entries: Vec::new(), form_cursor: 0 }
+    fn add_row(&mut self, id: u64, arrival: usize, text: ByteString) -> Added {
+        let rows = self.rows.entry(id).or_default();
+        rows.unread.push_back((arrival, text));
+        rows.stream.map_or(Added::Kept, Added::Row)
     }
 
     /// The entry of an id, whether or not there is such a part.
     pub(super) fn entry_or_insert(&mut self, id: u64) -> EntryId {
-        if self.entries.first().is_some_and(|root| root.id == id) {
+        if self.entries[0].id == id {
             return ROOT;
         }
         let next =
@@ -123,28 +161,30 @@ impl<'a> Index<'a> {
         entry
     }
 
-    pub(super) fn entry(&self, entry: EntryId) -> &Entry<'a> {
+    pub(super) fn entry(&self, entry: EntryId) -> &Entry {
         &self.entries[entry as usize]
     }
 
-    pub(super) fn entry_mut(&mut self, entry: EntryId) -> &mut Entry<'a> {
+    pub(super) fn entry_mut(&mut self, entry: EntryId) -> &mut Entry {
         &mut self.entries[entry as usize]
     }
 
-    /// The entries of the form data value that is read next, if it has this id: those at the cursor.
+    /// When the part after the last one arrives.
+    pub(super) fn next_arrival(&self) -> usize {
+        self.arrived
+    }
+
+    /// The entries of the form data value that is read next, if it has this id: the first that nobody took.
     ///
     /// The reference decoder reads the same way, so values that are used in another order than they were sent in
     /// come out empty here as there. No client sends them so.
-    pub(super) fn take_form_entries(&mut self, id: u64) -> Vec<(JsString, &'a Content)> {
-        let from_cursor = &self.form_entries[self.form_cursor..];
-        let run = from_cursor.iter().take_while(|(found, ..)| *found == id);
-        let entries: Vec<_> = run.map(|(_, at, name)| (name.clone(), &self.parts[*at].content)).collect();
-        self.form_cursor += entries.len();
-        entries
+    pub(super) fn take_form_entries(&mut self, id: u64) -> Vec<(JsString, Content)> {
+        let run = self.form_entries.iter().take_while(|(found, ..)| *found == id).count();
+        self.form_entries.drain(..run).map(|(_, name, content)| (name, content)).collect()
     }
 }
 
-impl Entry<'_> {
+impl Entry {
     fn new(id: u64, text: Option<ByteString>) -> Self {
         Self {
             id,
@@ -159,9 +199,14 @@ impl Entry<'_> {
         }
     }
 
+    /// Whether its model has arrived.
+    pub(super) fn has_model(&self) -> bool {
+        self.text.is_some() || !matches!(self.state, State::Unparsed)
+    }
+
     /// The file.
     pub(super) fn file(&self) -> Option<Blob> {
-        self.file.and_then(blob)
+        self.file.as_ref().and_then(blob)
     }
 }
 

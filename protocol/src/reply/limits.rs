@@ -46,10 +46,22 @@ pub struct Limits {
     ///
     /// Default `1_000`: the limit of Next.js. Since 0.1.0.
     pub arguments_max: usize,
+    /// Most elementary steps of one call: bytes of text, objects, references, steps along their paths, slots and
+    /// members, entries, promises, rows.
+    ///
+    /// Default `16_777_216`: 16 for each byte of the default body limit of 1 MiB, where the worst body known takes
+    /// less than 8 and ordinary data less than 3. Files count only where they are copied. Raise it together with the
+    /// body limit. Since 0.1.0.
+    pub work_max: u64,
     /// Whether values that only the client can hold are taken, as [`crate::value::Node::Temporary`].
     ///
     /// Default `true`: Next.js' client always offers to send them. Since 0.1.0.
     pub temporary_references: bool,
+    /// Whether the names that React 19.0 to 19.2 wrote are read too: `$F` for a server reference, `<id>_<name>` for an
+    /// entry of form data, `<id>` for a row of a stream.
+    ///
+    /// Default `false`: `$F1` is also a reference to part 241, and today's clients write none of them. Since 0.1.0.
+    pub old_clients: bool,
 }
 
 impl Default for Limits {
@@ -64,7 +76,9 @@ impl Default for Limits {
             bigint_chars_max: 300,
             bound_arguments_max: 1000,
             arguments_max: 1000,
+            work_max: 16_777_216,
             temporary_references: true,
+            old_clients: false,
         }
     }
 }
@@ -81,24 +95,34 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn node(&mut self, limits: &Limits) -> Result<(), ReplyErrorKind> {
         self.nodes += 1;
+        self.spend(1, limits)?;
         check("nodes_max", self.nodes, limits.nodes_max)
     }
 
     pub(super) fn references(&mut self, count: usize, limits: &Limits) -> Result<(), ReplyErrorKind> {
         self.references = self.references.saturating_add(count);
-        self.work(count);
+        self.spend(count, limits)?;
         check("references_max", self.references, limits.references_max)
     }
 
     pub(super) fn copy(&mut self, bytes: usize, limits: &Limits) -> Result<(), ReplyErrorKind> {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.work(bytes);
+        self.spend(bytes, limits)?;
         check("bytes_max", self.bytes, limits.bytes_max)
     }
 
-    /// Counts elementary steps. Nothing is refused for them: that they are linear in the body is what tests assert.
+    /// Counts elementary steps, before they are taken.
+    pub(super) fn spend(&mut self, steps: usize, limits: &Limits) -> Result<(), ReplyErrorKind> {
+        self.work(steps);
+        if self.work > limits.work_max {
+            return Err(ReplyErrorKind::Limit { setting: "work_max", max: limits.work_max });
+        }
+        Ok(())
+    }
+
+    /// Counts steps where nothing can be refused; the next [`Self::spend`] refuses.
     pub(super) fn work(&mut self, steps: usize) {
-        self.work += steps as u64;
+        self.work = self.work.saturating_add(steps as u64);
     }
 
     pub(super) fn steps(&self) -> u64 {

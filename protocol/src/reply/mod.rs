@@ -1,20 +1,24 @@
 //! React's encoded arguments, client → server: the *reply*.
 //!
 //! A reply is JSON whose tagged strings stand for what JSON lacks, alone or as the parts of a form. [`decode_text`],
-//! [`decode_parts`] and [`decode_arguments`] turn one into an inert [`Value`]; [`encode`] is the client's side, for
-//! tests and tools. Decoding takes time linear in the body, recurses nowhere, and reads each part at most once.
+//! [`decode_parts`] and [`decode_arguments`] turn one into an inert [`Value`], [`Incoming`] does while it arrives;
+//! [`encode`] is the client's side, for tests and tools. Decoding takes time linear in the body, recurses nowhere, and
+//! reads each part at most once.
 
+mod commit;
 mod containers;
 mod decoder;
 mod encode;
 mod error;
+mod incoming;
 mod index;
 pub(crate) mod json;
 mod limits;
 mod model;
+mod promises;
 mod resolve;
-mod settle;
 mod slots;
+mod streams;
 mod string;
 mod tag;
 #[cfg(test)]
@@ -27,7 +31,7 @@ use crate::{Value, js::JsString, multipart::Part};
 use decoder::Decoder;
 pub use encode::{EncodeError, Encoded, encode};
 pub use error::{Excerpt, Position, ReplyError, ReplyErrorKind};
-use index::Index;
+pub use incoming::Incoming;
 pub use limits::Limits;
 
 /// The encoded arguments of a call as they came.
@@ -68,7 +72,7 @@ impl<F: Fn(&JsString) -> Resolution> Resolver for F {
 ///
 /// [`ReplyError`] if it is not React's encoding or exceeds a limit.
 pub fn decode_text(body: Bytes, limits: &Limits, resolver: &dyn Resolver) -> Result<Value, ReplyError> {
-    Decoder::new(text_index(body)?, limits, resolver).decode().0
+    text_decoder(body, limits)?.decode(resolver).0
 }
 
 /// Decodes the parts whose names begin with the prefix, which is empty for a call and `$ACTION_<n>:` for a form.
@@ -99,6 +103,15 @@ pub fn decode_arguments(
         Body::Text(text) => decode_text(text, limits, resolver)?,
         Body::Parts(parts) => decode_parts(parts, "", limits, resolver)?,
     };
+    check_arguments(value, limits)
+}
+
+/// Whether a decoded root is the arguments of a call: an array, not too long.
+///
+/// # Errors
+///
+/// [`ReplyError`] if it is not.
+pub fn check_arguments(value: Value, limits: &Limits) -> Result<Value, ReplyError> {
     let Some(arguments) = value.as_array() else {
         return Err(ReplyErrorKind::NotArguments { found: value.kind() }.into());
     };
@@ -116,12 +129,12 @@ pub fn decode_counted(
     limits: &Limits,
     resolver: &dyn Resolver,
 ) -> (Result<Value, ReplyError>, u64) {
-    let index = match body {
-        Body::Text(text) => text_index(text),
-        Body::Parts(parts) => Index::of_parts(parts, "", 0, limits).map_err(ReplyError::from),
+    let decoder = match body {
+        Body::Text(text) => text_decoder(text, limits),
+        Body::Parts(parts) => Decoder::of_parts(parts, "", 0, limits).map_err(ReplyError::from),
     };
-    match index {
-        Ok(index) => Decoder::new(index, limits, resolver).decode(),
+    match decoder {
+        Ok(decoder) => decoder.decode(resolver),
         Err(error) => (Err(error), 0),
     }
 }
@@ -134,8 +147,7 @@ pub(crate) fn decode_root(
     limits: &Limits,
     resolver: &dyn Resolver,
 ) -> Result<Value, ReplyError> {
-    let index = Index::of_parts(parts, prefix, root, limits)?;
-    Decoder::new(index, limits, resolver).decode().0
+    Decoder::of_parts(parts, prefix, root, limits)?.decode(resolver).0
 }
 
 /// The id in the text that describes a server reference, and the part that its bound arguments are promised in.
@@ -144,10 +156,10 @@ pub(crate) fn describe(
     limits: &Limits,
 ) -> Result<(Option<JsString>, Option<u64>), ReplyError> {
     let nothing_within = |_: &JsString| Resolution::Unknown;
-    Decoder::new(Index::of_text(text), limits, &nothing_within).describe()
+    Decoder::of_text(text, limits).describe(&nothing_within)
 }
 
-fn text_index(body: Bytes) -> Result<Index<'static>, ReplyError> {
+fn text_decoder(body: Bytes, limits: &Limits) -> Result<Decoder, ReplyError> {
     let text = ByteString::try_from(body).map_err(|_| ReplyErrorKind::NotText)?;
-    Ok(Index::of_text(text))
+    Ok(Decoder::of_text(text, limits))
 }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use bytestring::ByteString;
+
 use super::{
     ReplyError, ReplyErrorKind,
-    decoder::{Decoder, missing},
+    decoder::{Decoder, Model, missing},
     index::{EntryId, Raw, State},
     json::{Lexer, Token},
     limits,
@@ -17,9 +19,9 @@ use crate::{
 /// What is open while a value is read.
 #[derive(Debug)]
 pub(super) enum Frame {
-    /// A part; with the place in the part that led here.
+    /// A part, or a row of a stream, which has no entry; with the place in the part that led here.
     Part {
-        entry: EntryId,
+        entry: Option<EntryId>,
         outer: Lexer,
         outer_part: u64,
     },
@@ -50,10 +52,13 @@ pub(super) enum Next {
 /// Objects with more members than this are looked up in tables.
 pub(super) const NARROW: usize = 16;
 
-impl Decoder<'_> {
-    /// Parses a part, and before it goes on after a reference, the part referred to.
-    pub(super) fn parse(&mut self, entry: EntryId) -> Result<(), ReplyError> {
-        self.enter(entry)?;
+impl Decoder {
+    /// Parses a part or row, and before it goes on after a reference, the part referred to.
+    pub(super) fn parse(&mut self, model: Model) -> Result<(), ReplyError> {
+        match model {
+            Model::Part(entry) => self.enter(entry)?,
+            Model::Row(stream, text) => self.read(None, stream, text)?,
+        }
         loop {
             let mut next = self.value()?;
             while next == Next::Complete {
@@ -69,12 +74,17 @@ impl Decoder<'_> {
     pub(super) fn enter(&mut self, entry: EntryId) -> Result<(), ReplyError> {
         let unit = self.unit_number();
         let part = self.index.entry_mut(entry);
-        let Some(text) = part.text.clone() else { return Err(missing(&"".into()).into()) };
+        let Some(text) = part.text.take() else { return Err(missing(&"".into()).into()) };
         part.state = State::Parsing;
         part.unit = unit;
-        self.budget.work(text.len());
-        let outer_part = std::mem::replace(&mut self.part, part.id);
-        self.units[unit as usize].push(entry);
+        let id = part.id;
+        self.read(Some(entry), id, text)
+    }
+
+    fn read(&mut self, entry: Option<EntryId>, part: u64, text: ByteString) -> Result<(), ReplyError> {
+        self.unit_bytes += text.len();
+        self.budget.spend(text.len(), &self.limits)?;
+        let outer_part = std::mem::replace(&mut self.part, part);
         let outer = std::mem::replace(&mut self.lexer, Lexer::new(text));
         self.push(Frame::Part { entry, outer, outer_part })
     }
@@ -113,7 +123,7 @@ impl Decoder<'_> {
                 if self.lexer.take(b',') {
                     self.key()
                 } else if self.lexer.take(b'}') {
-                    Ok(self.close_object())
+                    self.close_object()
                 } else {
                     Err(self.expected("a comma or }"))
                 }
@@ -130,7 +140,10 @@ impl Decoder<'_> {
         if let (Some(Frame::Part { entry, outer, outer_part }), Some(value)) =
             (self.stack.pop(), self.values.pop())
         {
-            self.index.entry_mut(entry).state = State::Parsed(value);
+            match entry {
+                Some(entry) => self.index.entry_mut(entry).state = State::Parsed(value),
+                None => self.row = value,
+            }
             self.lexer = outer;
             self.part = outer_part;
         }
@@ -151,6 +164,7 @@ impl Decoder<'_> {
     fn close_array(&mut self) -> Result<Next, ReplyError> {
         if let Some(Frame::Array { node, first_value, context, slots_before }) = self.stack.pop() {
             let count = self.values.len() - first_value;
+            self.budget.spend(count, &self.limits).map_err(|kind| self.here(kind))?;
             let max = self.limits.array_slots_max;
             let closed = self.slots.close(node, context, count, slots_before, max);
             closed.map_err(|kind| self.here(kind))?;
@@ -175,7 +189,7 @@ impl Decoder<'_> {
         let node = self.add(Node::Object(Vec::new())).map_err(|kind| self.here(kind))?;
         let (first_value, first_key) = (self.values.len(), self.keys.len());
         self.push(Frame::Object { node, first_value, first_key })?;
-        if self.lexer.take(b'}') { Ok(self.close_object()) } else { self.key() }
+        if self.lexer.take(b'}') { self.close_object() } else { self.key() }
     }
 
     fn key(&mut self) -> Result<Next, ReplyError> {
@@ -186,11 +200,11 @@ impl Decoder<'_> {
         if self.lexer.take(b':') { Ok(Next::Value) } else { Err(self.expected("a colon")) }
     }
 
-    fn close_object(&mut self) -> Next {
+    fn close_object(&mut self) -> Result<Next, ReplyError> {
         if let Some(Frame::Object { node, first_value, first_key }) = self.stack.pop() {
             let mut members: Vec<(JsString, Raw)> = Vec::with_capacity(self.values.len() - first_value);
             members.extend(self.keys.drain(first_key..).zip(self.values.drain(first_value..)));
-            self.budget.work(members.len());
+            self.budget.spend(members.len(), &self.limits).map_err(|kind| self.here(kind))?;
             keep_last(&mut members);
             members.retain(|(key, raw)| *key != "__proto__" && !matches!(raw, Raw::Slot(Slot::Undefined)));
             let mut object = Vec::with_capacity(members.len());
@@ -207,7 +221,7 @@ impl Decoder<'_> {
             *self.builder.node_mut(node) = Node::Object(object);
             self.values.push(Raw::Slot(Slot::Node(node)));
         }
-        Next::Complete
+        Ok(Next::Complete)
     }
 
     fn expected(&self, expected: &'static str) -> ReplyError {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    Excerpt, Position, ReplyError, ReplyErrorKind,
-    decoder::{Bound, Decoder},
+    Excerpt, Position, ReplyError, ReplyErrorKind, Resolver,
+    commit::Bound,
+    decoder::Decoder,
     index::{EntryId, Raw, State},
     limits::Budget,
     model::NARROW,
@@ -94,12 +95,12 @@ impl Pending {
     }
 }
 
-impl Decoder<'_> {
+impl Decoder {
     /// Follows all references from this one on, and puts what they name in their places.
-    pub(super) fn resolve_from(&mut self, first: usize) -> Result<(), ReplyError> {
+    pub(super) fn resolve_from(&mut self, first: usize, resolver: &dyn Resolver) -> Result<(), ReplyError> {
         for pending in first..self.pending.len() {
             if matches!(self.pending[pending].outcome, Outcome::Unknown) {
-                self.walk(u32::try_from(pending).expect("references are limited far below 2^32"))?;
+                self.walk(u32::try_from(pending).expect("references are limited far below 2^32"), resolver)?;
             }
         }
         for pending in first..self.pending.len() {
@@ -116,7 +117,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn walk(&mut self, pending: u32) -> Result<(), ReplyError> {
+    fn walk(&mut self, pending: u32, resolver: &dyn Resolver) -> Result<(), ReplyError> {
         let mut walks = vec![self.begin(pending)];
         while let Some(walk) = walks.last_mut() {
             if let Some(other) = walk.waiting.take() {
@@ -129,7 +130,7 @@ impl Decoder<'_> {
                 walk.current = self.resolved(other);
             }
             let at = walk.pending as usize;
-            self.budget.work(1);
+            self.budget.spend(1, &self.limits).map_err(|kind| self.at(at, kind))?;
             if let Some(key) = walk.path.next() {
                 match self.step(&walk.current, &key) {
                     Some(Step::To(slot)) => walk.current = slot,
@@ -138,7 +139,7 @@ impl Decoder<'_> {
                 }
             } else {
                 let slot = std::mem::replace(&mut walk.current, Slot::Null);
-                let slot = self.arrive(at, slot).map_err(|kind| self.at(at, kind))?;
+                let slot = self.arrive(at, slot, resolver).map_err(|kind| self.at(at, kind))?;
                 self.pending[at].outcome = Outcome::Known(slot);
                 walks.pop();
             }
@@ -150,13 +151,26 @@ impl Decoder<'_> {
         let reference = &mut self.pending[pending as usize];
         reference.outcome = Outcome::Walking;
         let path = std::mem::replace(&mut reference.path, Path::Ended);
-        let (current, waiting) = match &self.index.entry(reference.target).state {
+        let target = reference.target;
+        self.depend_on(target);
+        let (current, waiting) = match &self.index.entry(target).state {
             State::Parsed(Raw::Slot(slot)) => (slot.clone(), None),
             State::Parsed(Raw::Pending(other)) => (Slot::Null, Some(*other)),
             // Parsing ended before, and a part that failed has refused its unit.
-            State::Unparsed | State::Parsing | State::Failed(_) => (Slot::Null, None),
+            State::Unparsed | State::Parsing => (Slot::Null, None),
         };
         Walk { pending, path, current, waiting }
+    }
+
+    /// Notes that this unit fails with that of a part, where that can still fail.
+    fn depend_on(&mut self, target: EntryId) {
+        let (unit, target) = (self.unit_number(), self.index.entry(target).unit);
+        if target != unit && target as usize >= self.batch.first_unit {
+            let dependents = &mut self.units[target as usize].dependents;
+            if dependents.last() != Some(&unit) {
+                dependents.push(unit);
+            }
+        }
     }
 
     fn step(&mut self, current: &Slot, key: &JsString) -> Option<Step> {
@@ -187,18 +201,18 @@ impl Decoder<'_> {
     }
 
     /// The end of a path: accounts for what is there, or makes what is made of it.
-    fn arrive(&mut self, at: usize, slot: Slot) -> Result<Slot, ReplyErrorKind> {
+    fn arrive(&mut self, at: usize, slot: Slot, resolver: &dyn Resolver) -> Result<Slot, ReplyErrorKind> {
         match self.pending[at].made {
             Made::Plain => {
                 if let Slot::BigInt(number) = &slot {
-                    self.budget.copy(number.as_str().len(), self.limits)?;
+                    self.budget.copy(number.as_str().len(), &self.limits)?;
                 }
                 if let Some(context) = self.pending[at].context {
                     self.charge_reference(context, &slot)?;
                 }
                 Ok(slot)
             }
-            Made::ServerReference => self.server_reference(&slot),
+            Made::ServerReference => self.server_reference(&slot, resolver),
             _ => Ok(slot),
         }
     }
@@ -242,27 +256,35 @@ impl Decoder<'_> {
     }
 
     /// A server function by the object that describes it.
-    fn server_reference(&mut self, meta: &Slot) -> Result<Slot, ReplyErrorKind> {
+    fn server_reference(&mut self, meta: &Slot, resolver: &dyn Resolver) -> Result<Slot, ReplyErrorKind> {
         let what = "a server reference";
         let Slot::Node(node) = *meta else { return Err(ReplyErrorKind::Initializer { what }) };
-        if let Some(slot) = self.server_references.get(&node) {
+        if let Some((slot, bound)) = self.server_references.get(&node) {
+            if let Some(promise) = *bound {
+                self.batch.bound.push(Bound { node: None, promise, unit: self.unit_number() });
+            }
             return Ok(slot.clone());
         }
         let Node::Object(members) = self.builder.node(node) else {
             return Err(ReplyErrorKind::Initializer { what });
         };
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, slot)| slot.clone());
-        let (id, bound) = (member("id"), member("bound").and_then(|bound| self.promised(&bound)));
+        let (id, bound) = (member("id"), member("bound").and_then(|bound| self.promise_number(&bound)));
         let slot = match id {
-            Some(Slot::String(id)) => self.described(id, bound)?,
+            Some(Slot::String(id)) => self.described(id, bound, resolver)?,
             _ => Slot::Null,
         };
-        self.server_references.insert(node, slot.clone());
+        self.server_references.insert(node, (slot.clone(), bound));
         Ok(slot)
     }
 
-    fn described(&mut self, id: JsString, bound: Option<EntryId>) -> Result<Slot, ReplyErrorKind> {
-        match self.resolver.resolve(&id) {
+    fn described(
+        &mut self,
+        id: JsString,
+        bound: Option<u32>,
+        resolver: &dyn Resolver,
+    ) -> Result<Slot, ReplyErrorKind> {
+        match resolver.resolve(&id) {
             super::Resolution::Known => {}
             super::Resolution::Absent => return Ok(Slot::Undefined),
             super::Resolution::Unknown => {
@@ -271,7 +293,7 @@ impl Decoder<'_> {
         }
         if let Some(promise) = bound {
             let node = self.add(Node::ServerReference { id, bound: Some(Vec::new()) })?;
-            self.bound.push(Bound { node, promise, unit: self.unit_number() });
+            self.batch.bound.push(Bound { node: Some(node), promise, unit: self.unit_number() });
             return Ok(Slot::Node(node));
         }
         if let Some(node) = self.unbound.get(&id) {

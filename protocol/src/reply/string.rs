@@ -17,16 +17,15 @@ use crate::{
     value::{ArrayKind, BlobContent, Node, NodeId, Slot, TypedArray},
 };
 
-impl Decoder<'_> {
+impl Decoder {
     /// A string is itself, or a tag and what the tag is about.
     pub(super) fn string(&mut self, string: JsString, copied: bool) -> Result<Next, ReplyError> {
         self.charge_copy(&string, copied)?;
-        let slot = match classify(string) {
+        let slot = match classify(string, self.limits.old_clients) {
             Tag::Scalar(slot) => slot,
             Tag::Date(text) => Slot::Date(text.as_str().map_or(Date::from_millis(f64::NAN), Date::parse)),
             Tag::BigInt(text) => self.big_int(&text).map_err(|kind| self.here(kind))?,
             Tag::Temporary => self.temporary().map_err(|kind| self.here(kind))?,
-            Tag::Unsupported(what) => return Err(self.here(ReplyErrorKind::Unsupported { what })),
             Tag::Reference(made, reference) => return self.reference(made, reference),
         };
         self.charge_slots(&slot)?;
@@ -42,8 +41,14 @@ impl Decoder<'_> {
     }
 
     fn reference(&mut self, made: Made, reference: Reference) -> Result<Next, ReplyError> {
-        self.budget.references(1, self.limits).map_err(|kind| self.here(kind))?;
+        self.budget.references(1, &self.limits).map_err(|kind| self.here(kind))?;
         let Some(id) = reference.id else { return Err(self.here(missing(&reference.text))) };
+        if let Made::Stream(kind) = made {
+            // Its rows have names of their own: there need not be a part with this id.
+            let node = self.stream(kind, id).map_err(|kind| self.here(kind))?;
+            self.values.push(Raw::Slot(Slot::Node(node)));
+            return Ok(Next::Complete);
+        }
         let entry = self.index.entry_or_insert(id);
         let node = match made {
             Made::Promise => self.promise(entry),
@@ -53,7 +58,7 @@ impl Decoder<'_> {
             Made::Map => self.add(Node::Map(Vec::new())),
             Made::Set => self.add(Node::Set(Vec::new())),
             Made::Iterator => self.add(Node::Iterator(Vec::new())),
-            Made::Plain | Made::ServerReference => {
+            Made::Plain | Made::ServerReference | Made::Stream(_) => {
                 let context = self.context();
                 let pending = self.defer(made, None, entry, reference, context);
                 self.values.push(Raw::Pending(pending));
@@ -95,19 +100,21 @@ impl Decoder<'_> {
                 let id = format!("{:x}", part.id);
                 Err(self.here(missing(&id.into())))
             }
-            State::Failed(error) => Err(error.clone()),
-            State::Parsing | State::Parsed(_) => Ok(Next::Complete),
+            State::Parsing | State::Parsed(_) => match &self.units[part.unit as usize].failed {
+                Some(failure) => Err((**failure).clone()),
+                None => Ok(Next::Complete),
+            },
         }
     }
 
     fn form_data(&mut self, id: u64) -> Result<NodeId, ReplyErrorKind> {
         let taken = self.index.take_form_entries(id);
-        self.budget.work(taken.len());
+        self.budget.spend(taken.len(), &self.limits)?;
         let mut entries = Vec::with_capacity(taken.len());
         for (name, content) in taken {
-            let slot = match content {
+            let slot = match &content {
                 Content::Text(text) => Slot::String(text.clone().into()),
-                Content::File { .. } => match blob(content) {
+                Content::File { .. } => match blob(&content) {
                     Some(file) => Slot::Node(self.add(Node::Blob(file))?),
                     None => Slot::Undefined,
                 },
@@ -135,13 +142,14 @@ impl Decoder<'_> {
         }
         if let BlobContent::Spilled(spilled) = &content {
             let bytes = usize::try_from(spilled.len()).unwrap_or(usize::MAX);
-            self.budget.copy(bytes, self.limits)?;
+            self.budget.copy(bytes, &self.limits)?;
         }
         let bytes = content.bytes().map_err(|_| ReplyErrorKind::Storage)?;
         if bytes.len() % kind.element_bytes() != 0 {
             let (kind, element_bytes) = (kind.js_name(), kind.element_bytes());
             return Err(ReplyErrorKind::TypedArray { kind, element_bytes });
         }
+        self.unit_bytes += bytes.len();
         self.add(Node::Bytes(TypedArray { kind, bytes }))
     }
 
@@ -154,7 +162,9 @@ impl Decoder<'_> {
         let (mut value_end, mut key_end) = (self.values.len(), self.keys.len());
         for frame in self.stack.iter().rev() {
             match frame {
-                Frame::Part { .. } => break,
+                Frame::Part { entry: Some(_), .. } => break,
+                // Nothing names what stands in a row.
+                Frame::Part { entry: None, .. } => return Err(ReplyErrorKind::Temporary),
                 Frame::Array { first_value, .. } => {
                     segments.push(Cow::Owned((value_end - first_value).to_string()));
                     value_end = *first_value;
@@ -162,13 +172,13 @@ impl Decoder<'_> {
                 Frame::Object { first_value, first_key, .. } => {
                     let key = self.keys[key_end - 1].as_str().filter(|key| !key.contains(':'));
                     let key = key.ok_or(ReplyErrorKind::Temporary)?;
-                    self.budget.copy(key.len(), self.limits)?;
+                    self.budget.copy(key.len(), &self.limits)?;
                     segments.push(Cow::Borrowed(key));
                     (value_end, key_end) = (*first_value, *first_key);
                 }
             }
         }
-        self.budget.copy(segments.len(), self.limits)?;
+        self.budget.copy(segments.len(), &self.limits)?;
         segments.push(Cow::Owned(format!("{:x}", self.part)));
         segments.reverse();
         let path = segments.join(":").into();
@@ -184,7 +194,7 @@ impl Decoder<'_> {
 
     pub(super) fn charge_copy(&mut self, string: &JsString, copied: bool) -> Result<(), ReplyError> {
         if copied {
-            let charged = self.budget.copy(string.size_bytes(), self.limits);
+            let charged = self.budget.copy(string.size_bytes(), &self.limits);
             return charged.map_err(|kind| self.here(kind));
         }
         Ok(())

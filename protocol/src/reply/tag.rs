@@ -4,7 +4,7 @@ use bytestring::ByteString;
 
 use crate::{
     js::JsString,
-    value::{ArrayKind, Slot},
+    value::{ArrayKind, Slot, StreamKind},
 };
 
 /// What a string of a model stands for.
@@ -20,8 +20,6 @@ pub(super) enum Tag {
     Reference(Made, Reference),
     /// A value that only the client can hold.
     Temporary,
-    /// Legal, but not understood here.
-    Unsupported(&'static str),
 }
 
 /// What is made from the part that a reference names.
@@ -37,6 +35,7 @@ pub(super) enum Made {
     FormData,
     Blob,
     Bytes(ArrayKind),
+    Stream(StreamKind),
 }
 
 /// A reference: a part, and a path of own keys from its value.
@@ -77,8 +76,8 @@ impl Path {
     }
 }
 
-/// Reads a string of a model.
-pub(super) fn classify(string: JsString) -> Tag {
+/// Reads a string of a model. Old clients write `$F` for a server reference, which is a part's id else.
+pub(super) fn classify(string: JsString, old_clients: bool) -> Tag {
     // Nearly all strings are plain text.
     if string.as_str().is_some_and(|text| !text.starts_with('$')) {
         return Tag::Scalar(Slot::String(string));
@@ -99,8 +98,7 @@ pub(super) fn classify(string: JsString) -> Tag {
         b'D' => Tag::Date(string.slice_from(2)),
         b'n' => Tag::BigInt(string.slice_from(2)),
         b'T' => Tag::Temporary,
-        b'R' | b'r' => Tag::Unsupported("a stream"),
-        b'X' | b'x' => Tag::Unsupported("an async iterable"),
+        b'F' if old_clients => Tag::Reference(Made::ServerReference, reference(string, 2)),
         other => {
             let made = made(other);
             Tag::Reference(made, reference(string, if made == Made::Plain { 1 } else { 2 }))
@@ -117,7 +115,11 @@ fn made(tag: u8) -> Made {
         b'@' => Made::Promise,
         b'K' => Made::FormData,
         b'B' => Made::Blob,
-        other => ArrayKind::from_tag(char::from(other)).map_or(Made::Plain, Made::Bytes),
+        other => {
+            let tag = char::from(other);
+            let bytes = ArrayKind::from_tag(tag).map(Made::Bytes);
+            bytes.or_else(|| StreamKind::from_tag(tag).map(Made::Stream)).unwrap_or(Made::Plain)
+        }
     }
 }
 

@@ -179,6 +179,11 @@ impl Builder {
     /// Ends building: the value at this slot.
     #[must_use]
     pub fn finish(mut self, slot: Slot) -> Value {
+        self.publish_at(slot)
+    }
+
+    /// As [`Builder::finish`], and building goes on.
+    pub fn publish_at(&mut self, slot: Slot) -> Value {
         Value { graph: self.publish(), slot }
     }
 

@@ -12,6 +12,8 @@ mod golden_response;
 #[path = "../../examples/vectors/next.rs"]
 mod next;
 mod next_tables;
+#[path = "../../examples/vectors/refused.rs"]
+mod refused;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
 mod reply_properties;

@@ -22,11 +22,13 @@ impl Action {
         let function = &self.function.item;
         let name = &function.sig.ident;
         let subject = subject(&self.function);
+        let serialize = serialize(&self.function);
         let conditions = expand::conditions(function);
         let entry = self.entry();
         let register = expand::register("ACTIONS", "ActionEntry");
         quote! {
             #subject
+            #serialize
 
             #(#conditions)*
             const _: () = {
@@ -151,13 +153,14 @@ fn decode(parameters: &[Parameter], values: &[Ident]) -> TokenStream {
     let cursor = Ident::new("cursor", Span::mixed_site());
     let takes = parameters.iter().map(|parameter| take(parameter, &cursor));
     quote_spanned! {Span::mixed_site()=>
-        let mut #cursor = ::callboard::__private::Cursor::new(&arguments);
-        #(
-            let #values = match #takes {
-                ::core::result::Result::Ok(value) => value,
-                ::core::result::Result::Err(error) => return ::callboard::__private::mismatch(cx, error),
-            };
-        )*
+        // A parameter that needs a value which has not arrived is waited for.
+        let decoded = ::callboard::__private::decoded(&arguments, |#cursor| {
+            ::core::result::Result::Ok((#(#takes?,)*))
+        });
+        let (#(#values,)*) = match decoded.await {
+            ::core::result::Result::Ok(values) => values,
+            ::core::result::Result::Err(error) => return ::callboard::__private::mismatch(cx, error),
+        };
     }
 }
 
@@ -217,13 +220,33 @@ fn subject(function: &Function) -> TokenStream {
     expand::subject(&function.item, &quote!(;), &bind(function))
 }
 
+/// An action can be returned: the client gets a function that calls it.
+fn serialize(function: &Function) -> TokenStream {
+    let name = &function.item.sig.ident;
+    let conditions = expand::conditions(&function.item);
+    quote! {
+        #(#conditions)*
+        #[automatically_derived]
+        impl ::callboard::__private::serde::Serialize for #name {
+            fn serialize<S: ::callboard::__private::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::core::result::Result<S::Ok, S::Error> {
+                ::callboard::__private::serialize_action(self, serializer)
+            }
+        }
+    }
+}
+
 /// Enough code for the rest of the application to compile while the function has mistakes.
 pub(super) fn stand_in(function: &Function) -> TokenStream {
     let name = &function.item.sig.ident;
     let subject = subject(function);
+    let serialize = serialize(function);
     let conditions = expand::conditions(&function.item);
     quote! {
         #subject
+        #serialize
 
         #(#conditions)*
         impl ::callboard::Action for #name {

@@ -1,0 +1,147 @@
+//! The parts of a multipart body, made while it arrives.
+
+use std::{
+    future::poll_fn,
+    path::PathBuf,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use callboard_protocol::{
+    multipart::{Event, Parser, Part, PartStart, Pieces},
+    value::BlobContent,
+};
+
+use super::{Refused, body::Body, spill::Spill};
+use crate::node::Node;
+
+/// Reads parts. Text stays in memory, where the limit of the body bounds it; so do files, until those of one call
+/// together are larger than `spill_bytes`.
+pub(super) struct Parts {
+    parser: Parser,
+    open: Option<Open>,
+    /// How much more of files may be in memory.
+    memory_left_bytes: usize,
+    spill: Spill,
+    ended: bool,
+}
+
+/// A part that has begun.
+struct Open {
+    start: PartStart,
+    content: Content,
+    /// Whether all of it came.
+    complete: bool,
+}
+
+enum Content {
+    Memory(Pieces),
+    Spilled { start_bytes: u64 },
+}
+
+impl Parts {
+    pub(super) fn new(boundary: &str, node: &Node) -> Result<Self, Refused> {
+        let folder: Option<PathBuf> = node.settings.spill_dir.clone();
+        Ok(Self {
+            parser: Parser::new(boundary, node.multipart_limits)?,
+            open: None,
+            memory_left_bytes: node.settings.spill_bytes,
+            spill: Spill::new(folder.unwrap_or_else(std::env::temp_dir)),
+            ended: false,
+        })
+    }
+
+    /// The next part of what the body brings, or `None` after the last.
+    pub(super) fn poll_part(
+        &mut self,
+        body: &mut Body,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Part>, Refused>> {
+        loop {
+            if let Some(part) = ready!(self.poll_parsed(context))? {
+                return Poll::Ready(Ok(Some(part)));
+            }
+            match ready!(body.poll_chunk(context))? {
+                // What follows the last boundary is read and ignored.
+                Some(_) if self.ended => {}
+                Some(chunk) => self.parser.push(chunk),
+                None => {
+                    self.parser.finish()?;
+                    return Poll::Ready(Ok(None));
+                }
+            }
+        }
+    }
+
+    /// All parts.
+    pub(super) async fn all(mut self, body: &mut Body) -> Result<Vec<Part>, Refused> {
+        let mut parts = Vec::new();
+        while let Some(part) = poll_fn(|context| self.poll_part(body, context)).await? {
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    /// The next part of what the parser has, or `None` when it needs more.
+    fn poll_parsed(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Part>, Refused>> {
+        loop {
+            if self.open.as_ref().is_some_and(|open| open.complete) {
+                return self.poll_closed(context).map_ok(Some);
+            }
+            ready!(self.spill.poll_room(context))?;
+            match self.parser.next_event()? {
+                None => return Poll::Ready(Ok(None)),
+                Some(Event::PartStart(start)) => {
+                    let content = Content::Memory(Pieces::default());
+                    self.open = Some(Open { start, content, complete: false });
+                }
+                Some(Event::Data(piece)) => self.keep(piece),
+                Some(Event::PartEnd) => {
+                    if let Some(open) = &mut self.open {
+                        open.complete = true;
+                    }
+                }
+                Some(Event::End) => self.ended = true,
+            }
+        }
+    }
+
+    fn keep(&mut self, piece: Bytes) {
+        let Some(Open { start, content, .. }) = &mut self.open else { return };
+        let stays = start.file_name.is_none() || piece.len() <= self.memory_left_bytes;
+        match content {
+            Content::Memory(pieces) if stays => {
+                if start.file_name.is_some() {
+                    self.memory_left_bytes -= piece.len();
+                }
+                pieces.push(piece);
+            }
+            Content::Memory(pieces) => {
+                let kept = pieces.take();
+                // Another file may use the room that this one leaves.
+                self.memory_left_bytes += kept.len();
+                *content = Content::Spilled { start_bytes: self.spill.position_bytes() };
+                self.spill.push(&kept);
+                self.spill.push(&piece);
+            }
+            Content::Spilled { .. } => self.spill.push(&piece),
+        }
+    }
+
+    /// The part that is open and complete.
+    fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<Result<Part, Refused>> {
+        if let Some(Open { content: Content::Spilled { .. }, .. }) = &self.open {
+            ready!(self.spill.poll_flushed(context))?;
+        }
+        let Open { start, content, .. } = self.open.take().expect("asked for when there is one");
+        Poll::Ready(Ok(match content {
+            Content::Memory(mut pieces) if start.file_name.is_some() => start.into_file(pieces.take().into()),
+            Content::Memory(mut pieces) => start.into_text(pieces.take(), self.parser.part())?,
+            Content::Spilled { start_bytes } => {
+                let file = self.spill.file(start_bytes).expect("flushed, so there is a file");
+                start.into_file(BlobContent::Spilled(Arc::new(file)))
+            }
+        }))
+    }
+}
