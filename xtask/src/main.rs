@@ -7,6 +7,7 @@
 mod bare;
 mod bench;
 mod docs;
+mod fuzz;
 mod repository;
 #[cfg(test)]
 mod tidy;
@@ -35,6 +36,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             Some(("node", arguments)) => bench::node(&bench::Options::of(arguments)),
             _ => unreachable!("clap asks for a benchmark"),
         },
+        Some(("fuzz", arguments)) => fuzz::run(&fuzz::Options::of(arguments)),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -66,10 +68,21 @@ fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Adds the result to docs/benchmarks.md"),
         );
+    let fuzz = Command::new("fuzz")
+        .about("Fuzzes what reads bytes from outside, with libFuzzer on one core")
+        .arg(number("minutes", "16", "Minutes in all, shared by the targets"))
+        .arg(
+            Arg::new("keep")
+                .long("keep")
+                .action(ArgAction::SetTrue)
+                .help("Writes the smallest inputs that reach everything into the corpus of the tree"),
+        )
+        .arg(Arg::new("target").value_name("TARGET").num_args(..).help("These targets; without any, all"));
     Command::new("xtask")
         .about("Chores of this repository")
         .subcommand_required(true)
         .subcommand(Command::new("bench").about("Benchmarks").subcommand_required(true).subcommand(node))
+        .subcommand(fuzz)
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")

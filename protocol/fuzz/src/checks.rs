@@ -5,15 +5,15 @@ use callboard_protocol::{
     js::JsString,
     multipart::{Content, Part},
     reply::{self, Encoded, Limits, ReplyError, Resolution},
-    value::{Node, Slot},
+    value::{Items, Node, Promise, Slot, Stream, StreamEnd, StreamKind},
 };
 
 /// Steps per byte of a body that decoding may take, and steps that any body may take.
 ///
-/// Most bodies take fewer than eight a byte. A reference of seven bytes to a big integer of 300 digits is charged with
-/// those digits, and one of forty bytes with up to 1000 arguments that it binds: these two make the factor.
-const STEPS_PER_BYTE: u64 = 64;
-const STEPS: u64 = 256;
+/// Most bodies take fewer than eight a byte. References of forty bytes that each bind up to 1000 arguments make the
+/// factor, and what [`limits`] lets them copy.
+const STEPS_PER_BYTE: u64 = 128;
+const STEPS: u64 = 512;
 
 /// Longest text that says why a body was refused; the excerpt of the body in it is 32 bytes, each escaped to at most
 /// six.
@@ -28,6 +28,12 @@ pub(crate) fn resolve(id: &JsString) -> Resolution {
     }
 }
 
+/// The default limits, but for what may be copied: that is a fixed amount by default, which would hide in small inputs
+/// what grows with their square.
+pub(crate) fn limits(body_bytes: usize) -> Limits {
+    Limits { bytes_max: 64 * body_bytes + 64, ..Limits::default() }
+}
+
 /// Limits that small inputs reach.
 pub(crate) fn tight() -> Limits {
     Limits {
@@ -40,7 +46,9 @@ pub(crate) fn tight() -> Limits {
         bigint_chars_max: 20,
         bound_arguments_max: 3,
         arguments_max: 6,
+        work_max: 4096,
         temporary_references: false,
+        old_clients: false,
     }
 }
 
@@ -85,6 +93,7 @@ fn slots(node: &Node) -> usize {
         Node::Object(members) | Node::FormData(members) => members.len(),
         Node::Map(entries) => 2 * entries.len(),
         Node::ServerReference { bound, .. } => bound.as_ref().map_or(0, Vec::len),
+        Node::Stream(Stream { items: Items::Complete { items, .. }, .. }) => items.len(),
         _ => 1,
     }
 }
@@ -104,13 +113,21 @@ pub(crate) fn survives_the_way_back(value: &Value) {
     if is_written_faithfully(value) {
         assert!(again == *value, "{value:?} came back as {again:?}");
     }
+    if let Encoded::Form(parts) = &encoded {
+        super::arriving::check_sent(parts, &again, &unlimited_depth());
+    }
+}
+
+/// What is sent again may be nested otherwise than what was received.
+fn unlimited_depth() -> Limits {
+    Limits { depth_max: usize::MAX, ..Limits::default() }
 }
 
 fn decode(encoded: &Encoded) -> Result<Value, ReplyError> {
-    let limits = Limits { depth_max: usize::MAX, ..Limits::default() };
+    let limits = unlimited_depth();
     match encoded {
-        Encoded::Text(text) => reply::decode_text(text.clone().into(), &limits, &|_: &JsString| Resolution::Known),
-        Encoded::Form(parts) => reply::decode_parts(parts, "", &limits, &|_: &JsString| Resolution::Known),
+        Encoded::Text(text) => reply::decode_text(text.clone().into(), &limits, &resolve),
+        Encoded::Form(parts) => reply::decode_parts(parts, "", &limits, &resolve),
     }
 }
 
@@ -128,9 +145,15 @@ fn is_written_faithfully(value: &Value) -> bool {
             Node::Map(entries) => entries.iter().all(|(key, slot)| faithful(key) && faithful(slot)),
             Node::ServerReference { bound, .. } => bound.iter().flatten().all(faithful),
             Node::Promise(promise) => match promise.now() {
-                callboard_protocol::value::Promise::Fulfilled(slot) => faithful(slot),
+                Promise::Fulfilled(slot) => faithful(slot),
                 _ => true,
             },
+            // Its bytes are put together.
+            Node::Stream(Stream { kind: StreamKind::Bytes, .. }) => false,
+            Node::Stream(Stream { items: Items::Complete { items, end }, .. }) => {
+                let returned = |end: &StreamEnd| !matches!(end, StreamEnd::Returned(slot) if !faithful(slot));
+                items.iter().all(faithful) && returned(end)
+            }
             Node::Temporary { .. } => false,
             _ => true,
         })

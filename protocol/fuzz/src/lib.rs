@@ -6,6 +6,7 @@
 //!
 //! *Non-objective*: nothing here knows what a body means; that is what the golden vectors are for.
 
+mod arriving;
 mod checks;
 pub mod corpus;
 pub mod form_action;

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use callboard_protocol::{
     multipart::{self, Collector, MultipartError, Part},
-    reply::{Body, Limits, decode_counted},
+    reply::{Body, decode_counted},
 };
 
-use super::checks;
+use super::{arriving, checks};
 
 /// The boundary of every body here; a fuzzer would need long to find it.
 pub(crate) const BOUNDARY: &str = "cut";
@@ -24,10 +24,11 @@ pub fn run(bytes: &[u8]) {
     // A part takes more than its name and content on the wire.
     assert!(checks::bytes(&parts) <= 8 * body.len(), "{} bytes of {}", checks::bytes(&parts), body.len());
 
-    let limits = Limits::default();
+    let limits = checks::limits(body.len());
     let (result, steps) = decode_counted(Body::Parts(&parts), &limits, &checks::resolve);
     checks::linear(steps, body.len());
     checks::decoded(&result, &limits, body.len());
+    arriving::check(&parts, &limits);
 }
 
 /// The same body in pieces: their lengths follow from one byte, so that an input says how it was cut.

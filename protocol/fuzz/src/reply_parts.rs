@@ -2,19 +2,20 @@
 
 use callboard_protocol::{
     Value, de,
-    reply::{Body, Limits, decode_counted, decode_parts},
+    reply::{Body, decode_counted, decode_parts},
 };
 use serde::Deserialize;
 
-use super::{checks, parts};
+use super::{arriving, checks, parts};
 
 /// Decodes, with everything that must hold for it.
 pub fn run(bytes: &[u8]) {
-    let limits = Limits::default();
     let parts = parts::read(bytes);
+    let limits = checks::limits(checks::bytes(&parts));
     let (result, steps) = decode_counted(Body::Parts(&parts), &limits, &checks::resolve);
     checks::linear(steps, checks::bytes(&parts));
     checks::decoded(&result, &limits, checks::bytes(&parts));
+    arriving::check(&parts, &limits);
     let Ok(value) = result else { return };
 
     checks::only_refused(decode_parts(&parts, "", &checks::tight(), &checks::resolve), &value);

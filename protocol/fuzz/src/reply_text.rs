@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use callboard_protocol::{
     multipart::Part,
-    reply::{Body, Limits, decode_counted, decode_parts, decode_text},
+    reply::{Body, decode_counted, decode_parts, decode_text},
 };
 
 use super::checks;
 
 /// Decodes, with everything that must hold for it.
 pub fn run(bytes: &[u8]) {
-    let limits = Limits::default();
+    let limits = checks::limits(bytes.len());
     let body = Bytes::copy_from_slice(bytes);
     let (result, steps) = decode_counted(Body::Text(body.clone()), &limits, &checks::resolve);
     checks::linear(steps, bytes.len());
