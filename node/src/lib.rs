@@ -36,6 +36,7 @@ pub use app::{App, Running, Start};
 pub use callboard_macros::{action, page};
 pub use callboard_protocol::{
     Value,
+    action_error::ActionError,
     de::{Form, Rest},
     js,
 };
@@ -43,7 +44,7 @@ pub use context::{ActionContext, GuardContext, PageContext, Principal, Refusal};
 pub use cookies::{Cookie, SameSite};
 pub use form::{Action, Bound};
 pub use html::Html;
-pub use output::{ActionError, Failure, PageError};
+pub use output::{Failure, PageError};
 pub use settings::{LogFormat, Setting, SettingError, Settings, Sources};
 
 /// What `#[action]` and `#[page]` expand to. Not for people; it changes without notice.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt};
 use callboard_protocol::{
     ErrorCode,
     action::{Outcome, Settled, Thrown, VALUE_ROW},
+    action_error::ActionError,
     de::DeError,
     flight,
 };
@@ -17,22 +18,6 @@ pub(crate) type Ran = Outcome;
 
 /// What rendering a page gives.
 pub(crate) type Rendered = Result<Html, PageError>;
-
-/// An error that an action may end in.
-///
-/// The client sees [`code`](Self::code) as the error's digest and nothing else, unless
-/// [`public_message`](Self::public_message) says more. The `Display` text goes to the log.
-pub trait ActionError: fmt::Display {
-    /// A stable name for this kind of error, fit to be shown to strangers.
-    fn code(&self) -> Cow<'static, str> {
-        Cow::Borrowed("error")
-    }
-
-    /// What the client may read; then its digest is the JSON `{"code","message"}`.
-    fn public_message(&self) -> Option<String> {
-        None
-    }
-}
 
 /// Any error, for actions that need no error type of their own. `?` turns every `std::error::Error` into it.
 #[derive(Debug)]
@@ -72,8 +57,6 @@ impl ActionError for Failure {
         self.public_message.clone()
     }
 }
-
-impl ActionError for std::convert::Infallible {}
 
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -143,10 +126,10 @@ impl<T: Serialize> PlainOutput for Output<T> {
 }
 
 fn encoded<T: Serialize>(value: &T, cx: &ActionContext) -> Settled {
-    match answering(cx.node(), || flight::encode(value, VALUE_ROW)) {
+    match answering(cx.node(), || flight::encode_answer(value, VALUE_ROW)) {
         // A function that returns nothing gives `undefined`, as in JavaScript; serde knows only null.
-        Ok(rows) if size_of::<T>() == 0 && *rows == *b"1:null\n" => Settled::default(),
-        Ok(rows) => Settled::Value(rows),
+        Ok(answer) if size_of::<T>() == 0 && *answer.head == *b"1:null\n" => Settled::default(),
+        Ok(answer) => Settled::Value(answer),
         Err(error) => Settled::Thrown(Thrown {
             code: ErrorCode::ActionFailed,
             digest: "unencodable-value".into(),
@@ -156,11 +139,7 @@ fn encoded<T: Serialize>(value: &T, cx: &ActionContext) -> Settled {
 }
 
 fn thrown(error: &impl ActionError) -> Thrown {
-    let code = error.code();
-    let digest = match error.public_message() {
-        Some(message) => serde_json::json!({ "code": code, "message": message }).to_string(),
-        None => code.into_owned(),
-    };
+    let digest = error.digest();
     Thrown { code: ErrorCode::ActionFailed, digest, private: error.to_string() }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{ErrorCode, revalidation::Revalidation};
+use crate::{ErrorCode, flight, revalidation::Revalidation};
 
 /// Names one request to run an action; unique, and a client may quote it to whoever reads the logs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl fmt::Debug for CallId {
 }
 
 /// What an action returned or threw, plus what it asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// How it ended.
     pub settled: Settled,
@@ -40,10 +40,10 @@ pub struct Outcome {
 }
 
 /// How an action ended.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Settled {
-    /// It returned: the Flight rows of its value, whose root is row [`VALUE_ROW`].
-    Value(Bytes),
+    /// It returned: the Flight rows of its value, whose root is row [`VALUE_ROW`]. Some may still be made.
+    Value(flight::Answer),
     /// It threw or panicked.
     Thrown(Thrown),
     /// It never started: its arguments are not of its types.
@@ -55,7 +55,7 @@ pub const VALUE_ROW: u32 = 1;
 
 impl Default for Settled {
     fn default() -> Self {
-        Self::Value(Bytes::from_static(b"1:\"$undefined\"\n"))
+        Self::Value(Bytes::from_static(b"1:\"$undefined\"\n").into())
     }
 }
 

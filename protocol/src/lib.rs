@@ -10,6 +10,7 @@
 //! writes what the action gave back.
 
 pub mod action;
+pub mod action_error;
 pub mod action_id;
 pub mod de;
 pub mod error;

@@ -1,5 +1,6 @@
 // What a call can end in, as React's client sees it.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import http from "node:http";
 import { after, before, describe, test } from "node:test";
 
@@ -59,7 +60,8 @@ describe("an action that ends well", () => {
   test("takes an upload", async () => {
     const bytes = Uint8Array.from({ length: 100_000 }, (_, at) => at % 251);
     const got = await actions.upload(new File([bytes], "data.bin", { type: "application/x-data" }));
-    assert.deepEqual({ ...got, first: [...got.first] }, { name: "data.bin", media_type: "application/x-data", bytes: 100_000, first: [...bytes.subarray(0, 16)] });
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    assert.deepEqual({ ...got, first: [...got.first] }, { name: "data.bin", media_type: "application/x-data", bytes: 100_000, first: [...bytes.subarray(0, 16)], sha256 });
   });
 });
 

@@ -4,13 +4,11 @@ mod arguments;
 mod counters;
 mod pages;
 mod sealed;
+mod uploads;
 
 use std::{process::ExitCode, time::Duration};
 
-use callboard::{
-    ActionContext, App, Cookie, Failure, Rest, Value, action,
-    js::{ByteArray, File},
-};
+use callboard::{ActionContext, App, Cookie, Failure, Rest, Value, action};
 use serde::Serialize;
 
 use counters::Counters;
@@ -151,26 +149,6 @@ async fn slow_increment(cx: &ActionContext, key: &str, wait_ms: u64) -> Result<i
     tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     counters.set(key, count + 1).await?;
     Ok(count + 1)
-}
-
-/// What arrived of an upload.
-#[derive(Serialize)]
-struct Uploaded {
-    name: String,
-    media_type: String,
-    bytes: u64,
-    first: ByteArray,
-}
-
-/// Takes a file.
-#[action(public, name = "upload", body_bytes_max = 16_777_216)]
-async fn upload(_cx: &ActionContext, file: File) -> Result<Uploaded, Failure> {
-    Ok(Uploaded {
-        bytes: file.content.len(),
-        first: ByteArray(file.content.slice(0, 16)?),
-        name: file.name,
-        media_type: file.media_type,
-    })
 }
 
 fn main() -> ExitCode {

@@ -60,7 +60,10 @@ pub(crate) struct Admitted {
 /// A call that was run, while its answer is on its way.
 pub(crate) struct Answered {
     pub(crate) call: CallId,
+    pub(crate) deadline: Instant,
     pub(crate) settlement: Settlement,
+    /// Dropped when nobody waits for more.
+    pub(crate) waiting: Waiting,
 }
 
 /// Verifies a reference and finds its action. Nothing else of a request is looked at before.
@@ -180,9 +183,9 @@ impl Frontend {
             cancellation: Cancellation::default(),
         });
         let call = info.id;
-        let _waiting = Waiting(Arc::clone(&info));
+        let waiting = Waiting(Arc::clone(&info));
         match self.place(Call { info, action, arguments, line, in_flight }).await {
-            Ok(settlement) => Ok(Answered { call, settlement }),
+            Ok(settlement) => Ok(Answered { call, deadline, settlement, waiting }),
             Err(error) => Err(Refused::from(error).of_call(call)),
         }
     }
@@ -246,7 +249,7 @@ fn panicked(what: &'static str, name: &'static str) -> Refused {
 }
 
 /// A client that waits for a call; when it goes away, the call is told.
-struct Waiting(Arc<CallInfo>);
+pub(crate) struct Waiting(Arc<CallInfo>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {

@@ -34,7 +34,7 @@ use tracing::{error, warn};
 
 use super::Publish;
 use crate::{
-    call::{Call, CallInfo},
+    call::{Call, CallInfo, InFlight},
     context::ActionContext,
     node::Node,
 };
@@ -51,10 +51,20 @@ pub(crate) struct Execute {
 pub(crate) type Reply = oneshot::Sender<Result<Settlement, CallError>>;
 
 /// An outcome whose revalidations are published.
-#[derive(Debug)]
 pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
     pub(crate) published: Published,
+    /// The call's place, if its answer goes on.
+    pub(crate) held: Option<Held>,
+}
+
+/// The place of a call among those that run: kept until its answer ended.
+///
+/// Its line is not kept: the next call of the same key begins when the function of this one returned, as what it
+/// streams is not part of what the key protects.
+pub(crate) struct Held {
+    _permit: Permit,
+    _in_flight: InFlight,
 }
 
 /// What is known of a call's revalidations.
@@ -168,9 +178,9 @@ impl Drop for Permit {
 /// Starts a call, unless nobody waits for it, its time is over or there is no room; answers it at its end, or at its
 /// deadline and then sees it through.
 async fn run(call: Call, reply: Reply) {
-    let Call { info, action, arguments, in_flight: _in_flight, .. } = call;
+    let Call { info, action, arguments, in_flight, .. } = call;
     let limit = info.node.settings.calls_max;
-    let Some(_permit) = Permit::take(&action.running, limit) else {
+    let Some(permit) = Permit::take(&action.running, limit) else {
         return answer(reply, Err(CallError::Overloaded { what: "calls_max", limit }));
     };
     if reply.is_closed() {
@@ -209,7 +219,9 @@ async fn run(call: Call, reply: Reply) {
     log(&info, action.entry.name, &outcome);
     let published = publish(&info.node, action.entry.revalidates, &outcome).await;
     if let Some(reply) = reply {
-        answer(reply, Ok(Settlement { outcome, published }));
+        let goes_on = matches!(&outcome.settled, Settled::Value(answer) if answer.rest.is_some());
+        let held = goes_on.then_some(Held { _permit: permit, _in_flight: in_flight });
+        answer(reply, Ok(Settlement { outcome, published, held }));
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn post(
     let answer = if is_fetch {
         fetch(&request, &mut body, &frontend)
             .await
-            .map(|Answered { call, settlement }| respond::to_fetch(node, call, settlement))
+            .map(|(answered, intake)| respond::to_fetch(node, answered, intake))
     } else {
         form::submit(&request, &mut body, &frontend).await
     };
@@ -49,8 +49,13 @@ pub(super) async fn post(
     if discarded { response } else { Closing::after(response, body) }
 }
 
-/// Who may not call is told before anything of the body is read.
-async fn fetch(request: &HttpRequest, body: &mut Body, frontend: &Frontend) -> Result<Answered, Refused> {
+/// Who may not call is told before anything of the body is read. What is still to be read of it comes along where the
+/// answer goes on.
+async fn fetch(
+    request: &HttpRequest,
+    body: &mut Body,
+    frontend: &Frontend,
+) -> Result<(Answered, Option<Intake>), Refused> {
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
@@ -62,14 +67,17 @@ async fn fetch(request: &HttpRequest, body: &mut Body, frontend: &Frontend) -> R
     match kind {
         BodyKind::Text => {
             let arguments = frontend.decode(body.whole().await?)?;
-            frontend.call(admitted, arguments, None).await
+            Ok((frontend.call(admitted, arguments, None).await?, None))
         }
         BodyKind::Multipart(boundary) => {
             let parts = Parts::new(&boundary, &frontend.node)?;
             let mut intake = Intake::new(body.take(), parts, &frontend.node);
             let answered = call_beside(&mut intake, admitted, frontend).await;
+            if matches!(&answered, Ok(answered) if answered.settlement.held.is_some()) {
+                return answered.map(|answered| (answered, Some(intake)));
+            }
             *body = intake.into_body();
-            answered
+            answered.map(|answered| (answered, None))
         }
     }
 }

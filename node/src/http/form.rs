@@ -1,12 +1,14 @@
 //! POST by a form without JavaScript.
 
+use std::{future::poll_fn, sync::Arc, time::Instant};
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
 };
 use callboard_protocol::{
     ErrorCode, Value,
-    action::Settled,
+    action::{CallId, Settled},
     flight,
     form_action::{self, FormCall},
     headers,
@@ -14,6 +16,7 @@ use callboard_protocol::{
     multipart::Part,
     value::{Builder, Node as ValueNode, Slot},
 };
+use tokio::time::timeout_at;
 use tracing::error;
 
 use super::{
@@ -23,10 +26,12 @@ use super::{
     page,
     parts::Parts,
     respond,
+    streamed::Open,
 };
 use crate::{
     actors::{Answered, Frontend, Published, Settlement, known},
     context::FormState,
+    node::Node,
     request::RequestHead,
 };
 
@@ -81,14 +86,14 @@ fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
 async fn answer(
     request: &HttpRequest,
     frontend: &Frontend,
-    Answered { call, settlement }: Answered,
+    Answered { call, deadline, settlement, waiting }: Answered,
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
-    let Settlement { outcome, published } = settlement;
+    let Settlement { mut outcome, published, held } = settlement;
     if let Published::Unconfirmed = published {
         return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
     }
-    let mut response = match &outcome.settled {
+    let mut response = match &mut outcome.settled {
         Settled::Mismatch(detail) => return Err(Refused::new(ErrorCode::ArgumentMismatch, detail.clone())),
         Settled::Thrown(_) => html_error(500, "something went wrong; it is in the log of the application"),
         _ if outcome.effects.fallback.is_some() => html_error(
@@ -96,8 +101,13 @@ async fn answer(
             "there is nothing here for you",
         ),
         _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
-        Settled::Value(rows) => {
-            let answer = flight::parse_action(&[&frontend.node.root_row[..], rows].concat());
+        Settled::Value(answer) => {
+            let mut rows = [&frontend.node.root_row[..], &answer.head].concat();
+            if let Some(rest) = answer.rest.take() {
+                let open = Open::new(rest, None, held, waiting);
+                complete(&mut rows, open, &frontend.node, call, deadline).await;
+            }
+            let answer = flight::parse_action(&rows);
             let result = answer.ok().and_then(|answer| answer.result.ok());
             let unreadable = || {
                 error!(%call, "an action's value cannot be read back for its form");
@@ -112,6 +122,26 @@ async fn answer(
     }
     respond::effects(&mut response, call, &outcome, &published, Asker::Browser);
     Ok(response)
+}
+
+/// Largest state that is waited for, in bytes: it goes into a page, and nobody sends the page of a stream without end.
+const STATE_BYTES_MAX: usize = 1 << 20;
+
+/// Waits for the rows of a form's state, which the page shows as it is when all of it is there. What is still open at
+/// the call's deadline ends with an error, as it does for React's client.
+async fn complete(rows: &mut Vec<u8>, mut open: Open, node: &Arc<Node>, call: CallId, deadline: Instant) {
+    let completing = async {
+        while let Some(more) = poll_fn(|context| open.poll_rows(node, call, context)).await {
+            rows.extend_from_slice(&more);
+            if rows.len() > STATE_BYTES_MAX {
+                return false;
+            }
+        }
+        true
+    };
+    if !timeout_at(deadline.into(), completing).await.unwrap_or(false) {
+        rows.extend_from_slice(&open.expire());
+    }
 }
 
 fn html_error(status: u16, detail: &str) -> HttpResponse {
@@ -142,7 +172,7 @@ impl FormKind {
         }
     }
 
-    async fn parts(&self, body: &mut Body, node: &crate::node::Node) -> Result<Vec<Part>, Refused> {
+    async fn parts(&self, body: &mut Body, node: &Node) -> Result<Vec<Part>, Refused> {
         match self {
             Self::Multipart(boundary) => Parts::new(boundary, node)?.all(body).await,
             Self::UrlEncoded => {

@@ -12,6 +12,7 @@ mod parts;
 mod respond;
 mod server;
 mod spill;
+mod streamed;
 
 pub(crate) use error_response::Refused;
 pub(crate) use server::Servers;

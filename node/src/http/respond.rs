@@ -1,6 +1,6 @@
 //! A settlement as a response.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use actix_web::{
     HttpResponse,
@@ -15,23 +15,30 @@ use callboard_protocol::{
     flight, headers,
 };
 
-use super::{Refused, error_response::Asker};
+use super::{
+    Refused,
+    error_response::Asker,
+    intake::Intake,
+    streamed::{Open, StreamedAnswer},
+};
 use crate::{
-    actors::{Published, Settlement},
+    actors::{Answered, Published, Settlement},
     node::Node,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate");
 
-/// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it.
-pub(super) fn to_fetch(node: &Node, call: CallId, settlement: Settlement) -> HttpResponse {
-    let Settlement { outcome, published } = settlement;
+/// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it. `intake` is what
+/// is still to be read of the body, if the answer goes on.
+pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Intake>) -> HttpResponse {
+    let Answered { call, settlement: Settlement { mut outcome, published, held }, waiting, .. } = answered;
     if let Published::Unconfirmed = published {
         return unconfirmed(node, call, &outcome, Asker::Fetch);
     }
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(&node.root_row);
-    let status = match (&outcome.settled, outcome.effects.fallback) {
+    let mut rest = None;
+    let status = match (&mut outcome.settled, outcome.effects.fallback) {
         (Settled::Mismatch(detail), _) => {
             return Refused::new(ErrorCode::ArgumentMismatch, detail.clone()).response(node, Asker::Fetch);
         }
@@ -43,15 +50,22 @@ pub(super) fn to_fetch(node: &Node, call: CallId, settlement: Settlement) -> Htt
             body.extend_from_slice(&flight::error_row(VALUE_ROW, &fallback.digest()));
             fallback.code().status()
         }
-        (Settled::Value(rows), None) => {
-            body.extend_from_slice(rows);
+        (Settled::Value(answer), None) => {
+            body.extend_from_slice(&answer.head);
+            rest = answer.rest.take();
             200
         }
     };
     let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
-    let mut response = HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/x-component")))
-        .body(body);
+    let mut head = HttpResponse::build(status);
+    head.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/x-component")));
+    let mut response = match rest {
+        None => head.body(body),
+        Some(rest) => {
+            let open = Open::new(rest, intake, held, waiting);
+            head.body(StreamedAnswer::new(node, call, body.into(), open))
+        }
+    };
     if let Some(redirect) = redirect(&outcome) {
         let kind = match redirect.kind {
             RedirectKind::Push => "push",

@@ -9,4 +9,5 @@ mod order;
 mod pages;
 mod refusals;
 mod returned_actions;
+mod streaming;
 mod uploads;

@@ -266,12 +266,16 @@ impl<'v> Deserializer<'v> for Place<'v, '_> {
         visitor.visit_borrowed_bytes(bytes)
     }
 
-    /// `undefined` is none and `null` a unit: `Option` makes no difference between them, and `Maybe` does.
+    /// `undefined` is none and `null` a unit: `Option` makes no difference between them, and `Maybe` does. A promise
+    /// without a value is something: what to make of it is up to the type inside.
     fn deserialize_option<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
-        match self.settled()? {
-            Slot::Undefined => visitor.visit_none(),
-            Slot::Null => visitor.visit_unit(),
-            _ => visitor.visit_some(self),
+        match self.settled() {
+            Ok(Slot::Undefined) => visitor.visit_none(),
+            Ok(Slot::Null) => visitor.visit_unit(),
+            Err(error) if !matches!(error.problem(), Problem::Unsettled(_) | Problem::RejectedPromise) => {
+                Err(error)
+            }
+            Ok(_) | Err(_) => visitor.visit_some(self),
         }
     }
 

@@ -44,6 +44,15 @@ pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, DeError> {
     T::deserialize(Place::new(&walk, value.slot()))
 }
 
+/// As [`from_value`], of a value that may have to be read again when more of it has arrived. All attempts together may
+/// cost what the budget has left.
+pub(crate) fn from_arriving<T: DeserializeOwned>(value: &Value, budget: &mut Budget) -> Result<T, DeError> {
+    let walk = Walk::new(value, *budget);
+    let read = T::deserialize(Place::new(&walk, value.slot()));
+    *budget = walk.into_budget();
+    read
+}
+
 /// One argument as a Rust type. `index` counts from 0; messages count from 1.
 ///
 /// # Errors

@@ -1,11 +1,13 @@
-//! One value on its way into rows: the buffer, the rows beside it, and the graphs met so far.
+//! One value on its way into rows: the buffer, and the rows beside it.
 
 use super::{
     FlightError,
     error::Problem,
     graph::Graphs,
-    row::{ROW_BYTES_MAX, push_bytes_row, push_row_start},
-    text::{push_hex, push_js_string, push_number, push_tagged},
+    made::{Made, MadeKind},
+    producer::Producer,
+    row::{ROW_BYTES_MAX, push_bytes_row, push_open_row, push_row_start, push_text_row},
+    text::{push_hex, push_js_string, push_number, push_string, push_tagged},
 };
 use crate::{
     Value,
@@ -17,6 +19,15 @@ use crate::{
 /// written without recursion and have no limit.
 pub(super) const LEVELS_MAX: usize = 512;
 
+/// What a main row is to the client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowRole {
+    /// A value: references name it.
+    Value,
+    /// An item of a stream: strings and bytes have their own kinds of rows, and nothing can refer to it.
+    Item,
+}
+
 /// Where a handed-over value stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
@@ -24,6 +35,12 @@ pub(super) enum Position {
     Row,
     /// Inside something else.
     Inside,
+}
+
+/// What the rows of one response share.
+pub(super) struct Session {
+    pub(super) ids: Ids,
+    pub(super) graphs: Graphs,
 }
 
 /// Writes one row and those it needs.
@@ -36,51 +53,111 @@ pub(super) struct Encoder<'o> {
     json_start: Option<usize>,
     /// Id of the main row.
     id: u32,
-    pub(super) ids: Ids,
+    role: RowRole,
+    /// Whether the main row has its length in front, and so no line feed at its end.
+    has_length: bool,
+    pub(super) session: &'o mut Session,
     /// Finished rows, to be put before the main row.
     rows: Vec<u8>,
     levels: usize,
-    graphs: Graphs,
 }
 
 /// Hands out row ids.
 pub(super) struct Ids(u32);
 
 impl Ids {
+    /// Ids from this one on.
+    pub(super) fn from(first: u32) -> Self {
+        Self(first)
+    }
+
     pub(super) fn next(&mut self) -> u32 {
         let id = self.0;
         self.0 += 1;
         id
     }
+
+    /// The id that is handed out next.
+    pub(super) fn peek(&self) -> u32 {
+        self.0
+    }
 }
 
 impl<'o> Encoder<'o> {
-    pub(super) fn new(out: &'o mut Vec<u8>, id: u32, free: u32) -> Self {
-        let start = out.len();
-        push_row_start(out, id);
-        let json_start = Some(out.len());
-        Self {
-            out,
-            start,
-            json_start,
-            id,
-            ids: Ids(free),
-            rows: Vec::new(),
-            levels: 0,
-            graphs: Graphs::default(),
-        }
+    pub(super) fn new(out: &'o mut Vec<u8>, id: u32, role: RowRole, session: &'o mut Session) -> Self {
+        Self::with_tag(out, id, "", role, session)
     }
 
-    /// Ends the row, puts the rows it needs before it, and gives the next free id.
-    pub(super) fn finish(mut self) -> u32 {
-        self.graphs.write(self.out, &mut self.rows, &mut self.ids);
-        self.out.push(b'\n');
+    /// A row with a tag, of those that JSON follows.
+    pub(super) fn with_tag(
+        out: &'o mut Vec<u8>,
+        id: u32,
+        tag: &str,
+        role: RowRole,
+        session: &'o mut Session,
+    ) -> Self {
+        let start = out.len();
+        push_row_start(out, id);
+        out.extend_from_slice(tag.as_bytes());
+        let json_start = Some(out.len());
+        Self { out, start, json_start, id, role, has_length: false, session, rows: Vec::new(), levels: 0 }
+    }
+
+    /// Ends the row. The rows it needs are put before it, and the items of streams in it after it.
+    pub(super) fn finish(mut self) {
+        let mut tail = Vec::new();
+        self.session.write(self.out, &mut self.rows, &mut tail);
+        if !self.has_length {
+            self.out.push(b'\n');
+        }
         if !self.rows.is_empty() {
             let main_bytes = self.out.len() - self.start;
             self.out.extend_from_slice(&self.rows);
             self.out[self.start..].rotate_left(main_bytes);
         }
-        self.ids.0
+        self.out.extend_from_slice(&tail);
+    }
+
+    /// Whether this is all of an item.
+    fn is_item(&self) -> bool {
+        self.role == RowRole::Item && self.position() == Position::Row
+    }
+
+    /// Writes a row with its length in front in the place of the main row.
+    fn replace_row(&mut self, write: impl FnOnce(&mut Vec<u8>, u32) -> bool) -> bool {
+        let json_start = self.out.len();
+        if !write(self.out, self.id) {
+            return false;
+        }
+        self.out.drain(self.start..json_start);
+        self.has_length = true;
+        self.json_start = None;
+        true
+    }
+
+    /// Writes a string.
+    pub(super) fn text(&mut self, text: &str) {
+        if !self.is_item() || !self.replace_row(|out, id| push_text_row(out, id, text)) {
+            push_string(self.out, text);
+        }
+    }
+
+    /// Writes what is still to come: a reference to the row that it will be.
+    pub(super) fn start(&mut self, made: Made) -> Result<(), FlightError> {
+        if !self.session.graphs.may_go_on() {
+            return Err(FlightError::new(Problem::StillToCome { kind: made.kind.name() }));
+        }
+        let row = self.session.ids.next();
+        let tag = match made.kind {
+            MadeKind::Promise => "$@",
+            MadeKind::Stream(kind) => {
+                push_open_row(&mut self.rows, row, kind);
+                "$"
+            }
+        };
+        push_reference(self.out, tag, row);
+        self.session.graphs.started.push((row, Producer::made(made)));
+        Ok(())
     }
 
     /// Whether nothing of the main row's JSON is written yet.
@@ -106,10 +183,14 @@ impl<'o> Encoder<'o> {
     /// Only then is it known which of them are met again, in this value or in another of the same graph.
     pub(super) fn hand(&mut self, value: &Value, position: Position) -> Result<(), FlightError> {
         match value.slot() {
-            Slot::Node(node) => match position {
-                Position::Row => self.graphs.hand_row(value, *node, self.id, self.out, &mut self.ids),
-                Position::Inside => self.graphs.hand(value, *node, self.out, &mut self.ids),
+            Slot::Node(node) => match (position, self.role) {
+                (Position::Row, RowRole::Value) => self.session.hand_row(value, *node, self.id, self.out),
+                _ => self.session.hand(value, *node, self.out),
             },
+            Slot::String(text) if position == Position::Row && text.as_str().is_some() => {
+                self.text(text.as_str().unwrap_or_default());
+                Ok(())
+            }
             scalar => {
                 push_scalar(self.out, scalar);
                 Ok(())
@@ -122,8 +203,16 @@ impl<'o> Encoder<'o> {
         if bytes.len() > ROW_BYTES_MAX {
             return Err(FlightError::new(Problem::TooLarge { bytes: bytes.len() }));
         }
-        let id = self.ids.next();
-        push_bytes_row(&mut self.rows, id, kind.tag() as u8, bytes);
+        let tag = kind.tag() as u8;
+        if self.is_item() && !bytes.is_empty() {
+            self.replace_row(|out, id| {
+                push_bytes_row(out, id, tag, bytes);
+                true
+            });
+            return Ok(());
+        }
+        let id = self.session.ids.next();
+        push_bytes_row(&mut self.rows, id, tag, bytes);
         push_reference(self.out, "$", id);
         Ok(())
     }
@@ -134,7 +223,7 @@ impl<'o> Encoder<'o> {
         tag: &str,
         write: impl FnOnce(&mut Self) -> Result<(), FlightError>,
     ) -> Result<(), FlightError> {
-        let id = self.ids.next();
+        let id = self.session.ids.next();
         let json_start = self.json_start.take();
         let outer = std::mem::take(self.out);
         push_row_start(self.out, id);

@@ -31,6 +31,21 @@ pub enum Problem {
     /// A promise that is resolved by itself: the client would wait for ever.
     #[error("a promise that resolves to itself cannot be sent to a client")]
     EndlessPromise,
+    /// A promise that is not settled or a stream that is open, where everything has to be there at once.
+    #[error("{kind} that is still to come can only be sent in an answer that goes on")]
+    StillToCome {
+        /// The kind, as [`crate::Value::kind`] says it.
+        kind: &'static str,
+    },
+    /// Something in a byte stream that is no bytes.
+    #[error("{kind} in a byte stream")]
+    NoBytes {
+        /// What there is.
+        kind: &'static str,
+    },
+    /// So many rows that clients cannot count them.
+    #[error("more than 2^31 rows")]
+    TooManyRows,
     /// A map's key that has no text.
     #[error("a key must be a string, a number, a boolean or a unit variant, not {kind}")]
     Key {

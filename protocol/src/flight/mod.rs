@@ -1,12 +1,15 @@
 //! Flight rows, server to client: what an action gave back, written for React's clients, and read as they read it.
 //!
-//! *Writing*: [`encode`] and [`encode_into`] turn anything that serialises into rows, [`RowWriter`] writes rows one by
-//! one. *Reading* serves tests, tools and the load harness.
+//! *Writing*: [`encode`] and [`encode_into`] turn anything that serialises into rows, [`encode_answer`] also what is
+//! still to come, [`RowWriter`] writes rows one by one. *Reading* serves tests, tools and the load harness.
 
+mod answer;
 mod encoder;
 mod error;
 mod graph;
+mod made;
 mod parser;
+mod producer;
 mod response;
 mod row;
 mod serializer;
@@ -17,10 +20,14 @@ mod text;
 use bytes::Bytes;
 use serde::Serialize;
 
+pub use answer::{Answer, Failed, Rest};
 pub use error::{FlightError, Path, Problem};
 pub use parser::{Parser, Row, RowError, RowKind};
 pub use response::{ActionResponse, Limits, ParseError, Response, Thrown, parse, parse_action};
 pub use row::RowWriter;
+
+pub(crate) use made::{Broken, Given, Made, MadeKind};
+pub(crate) use text::push_plain_string as push_json_string;
 
 /// A value as rows: its own is numbered `first_row`, those it needs follow in number and precede in place.
 ///
@@ -35,6 +42,15 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, first_row: u32) -> Result<Bytes,
     let mut out = Vec::with_capacity(128);
     encode_into(&mut out, value, first_row)?;
     Ok(out.into())
+}
+
+/// As [`encode`], with values and streams that are still to come: what they become follows in [`Rest`].
+///
+/// # Errors
+///
+/// [`FlightError`] if the value holds what no client can be sent. What fails later fails alone, see [`Rest::failed`].
+pub fn encode_answer<T: Serialize + ?Sized>(value: &T, first_row: u32) -> Result<Answer, FlightError> {
+    answer::encode(value, first_row)
 }
 
 /// Appends what [`encode`] gives to a buffer, and gives the first row id that is still free.

@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::value::ArrayKind;
+use crate::value::{ArrayKind, StreamKind};
 
 /// Cuts a response into rows. It takes bytes in pieces of any size, and does no IO.
 ///
@@ -58,7 +58,7 @@ pub enum RowKind {
     /// An error.
     Error,
     /// The beginning of a stream or an async iterable.
-    Open,
+    Open(StreamKind),
     /// The end of one.
     Close,
     /// Debug information; clients in production refuse it.
@@ -140,12 +140,12 @@ impl Parser {
             b'I' => (RowKind::Module, State::Line),
             b'H' => (RowKind::Hint, State::Line),
             b'E' => (RowKind::Error, State::Line),
-            b'R' | b'r' | b'X' | b'x' => (RowKind::Open, State::Line),
             b'C' => (RowKind::Close, State::Line),
             b'N' | b'D' | b'J' | b'W' => (RowKind::Debug, State::Line),
-            _ => match ArrayKind::from_tag(char::from(byte)) {
-                Some(kind) => (RowKind::Binary(kind), State::Length),
-                None => (RowKind::Model, State::Line),
+            _ => match (ArrayKind::from_tag(char::from(byte)), StreamKind::from_tag(char::from(byte))) {
+                (Some(kind), _) => (RowKind::Binary(kind), State::Length),
+                (_, Some(kind)) => (RowKind::Open(kind), State::Line),
+                (None, None) => (RowKind::Model, State::Line),
             },
         };
         self.kind = kind;
@@ -238,7 +238,7 @@ mod tests {
             row(2, RowKind::Text, "a\nb"),
             row(3, RowKind::Error, "{}"),
             row(4, RowKind::Model, "5"),
-            row(5, RowKind::Open, ""),
+            row(5, RowKind::Open(StreamKind::Values), ""),
             row(5, RowKind::Close, ""),
             row(6, RowKind::Binary(ArrayKind::Uint8), "\u{7}"),
             row(0, RowKind::Debug, "1"),

@@ -8,12 +8,16 @@ mod chunk;
 mod link;
 mod model;
 mod settle;
+mod stream;
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use bytes::Bytes;
 
-use self::chunk::Source;
+use self::{
+    chunk::Source,
+    stream::{Reading, StreamRows},
+};
 use super::{
     RowError,
     parser::{Parser, RowKind},
@@ -21,7 +25,7 @@ use super::{
 use crate::{
     Value,
     js::JsString,
-    value::{Builder, Node, NodeId, Promise, Slot},
+    value::{ArrayKind, Builder, Node, NodeId, Promise, Slot},
 };
 
 /// How much of a response is read.
@@ -47,12 +51,6 @@ pub enum ParseError {
     /// The bytes are not rows.
     #[error(transparent)]
     Row(#[from] RowError),
-    /// A stream or async iterable, which [`Value`] cannot hold.
-    #[error("row {id:x} opens a stream")]
-    Stream {
-        /// Id of the row.
-        id: u32,
-    },
     /// More levels of nesting than the limit.
     #[error("more than {levels_max} levels of nesting")]
     TooDeep {
@@ -100,7 +98,7 @@ pub struct ActionResponse {
 ///
 /// # Errors
 ///
-/// [`ParseError`] if it is not rows, beyond a limit, or holds what a [`Value`] cannot.
+/// [`ParseError`] if it is not rows, or beyond a limit.
 pub fn parse(body: &[u8], limits: &Limits) -> Result<Response, ParseError> {
     let mut reader = Reader::new(limits);
     reader.collect(body)?;
@@ -128,6 +126,9 @@ pub fn parse_action(body: &[u8]) -> Result<ActionResponse, ParseError> {
     Ok(ActionResponse { build, result })
 }
 
+/// A row, or above those an item of a stream.
+type ChunkId = u64;
+
 /// Why a row gives no value.
 type Rejection = Option<String>;
 
@@ -135,22 +136,27 @@ type Rejection = Option<String>;
 struct Reader<'l> {
     limits: &'l Limits,
     objects: usize,
-    sources: HashMap<u32, Source>,
+    sources: HashMap<ChunkId, Source>,
+    streams: HashMap<ChunkId, StreamRows>,
+    /// How many items of streams there are.
+    items: u64,
     builder: Builder,
     /// The values of the rows that were read.
-    roots: HashMap<u32, Slot>,
-    rejected: HashMap<u32, Rejection>,
+    roots: HashMap<ChunkId, Slot>,
+    rejected: HashMap<ChunkId, Rejection>,
     references: Vec<link::Reference>,
     /// The places that references still have to fill.
     unlinked: HashMap<link::Place, usize>,
     /// Which references fail when this row does.
-    dependants: HashMap<u32, Vec<usize>>,
+    dependants: HashMap<ChunkId, Vec<usize>>,
     /// Rows that were referred to, to be read.
-    wanted: Vec<u32>,
+    wanted: Vec<ChunkId>,
+    /// Streams that were referred to, to be filled.
+    opened: Vec<(NodeId, StreamRows)>,
     /// Elements that could not be made.
     broken_elements: HashMap<NodeId, Rejection>,
-    promises: HashMap<u32, NodeId>,
-    lazies: HashMap<NodeId, u32>,
+    promises: HashMap<ChunkId, NodeId>,
+    lazies: HashMap<NodeId, ChunkId>,
     temporaries: HashMap<JsString, NodeId>,
     /// Client references, with the array that describes them and the row it stands in.
     modules: Vec<(NodeId, Slot)>,
@@ -168,6 +174,8 @@ impl<'l> Reader<'l> {
             limits,
             objects: 0,
             sources: HashMap::new(),
+            streams: HashMap::new(),
+            items: 0,
             builder: Builder::new(),
             roots: HashMap::new(),
             rejected: HashMap::new(),
@@ -175,6 +183,7 @@ impl<'l> Reader<'l> {
             unlinked: HashMap::new(),
             dependants: HashMap::new(),
             wanted: Vec::new(),
+            opened: Vec::new(),
             broken_elements: HashMap::new(),
             promises: HashMap::new(),
             lazies: HashMap::new(),
@@ -192,20 +201,31 @@ impl<'l> Reader<'l> {
         parser.push(body);
         while let Some(row) = parser.next_row()? {
             self.charge(1)?;
+            let id = ChunkId::from(row.id);
+            if self.streams.contains_key(&id) {
+                match self.stream_row(id, row)? {
+                    Reading::On => continue,
+                    Reading::Ends => break,
+                }
+            }
             let source = match row.kind {
                 RowKind::Model => Source::Model(row.body),
                 RowKind::Text => Source::Text(row.body),
                 RowKind::Binary(kind) => Source::Binary(kind, row.body),
+                RowKind::Piece => Source::Binary(ArrayKind::Uint8, row.body),
                 RowKind::Module => Source::Module(row.body),
                 RowKind::Error => match self.digest(row.body)? {
                     Some(digest) => Source::Rejected(digest),
                     None => break,
                 },
-                RowKind::Open | RowKind::Piece => return Err(ParseError::Stream { id: row.id }),
+                RowKind::Open(kind) => {
+                    self.open_stream(id, kind);
+                    continue;
+                }
                 RowKind::Hint | RowKind::Close => continue,
                 RowKind::Debug => break,
             };
-            match self.sources.entry(row.id) {
+            match self.sources.entry(id) {
                 Entry::Vacant(entry) => {
                     entry.insert(source);
                 }
@@ -252,7 +272,7 @@ impl<'l> Reader<'l> {
         Ok(())
     }
 
-    fn reject(&mut self, id: u32, digest: Rejection) {
+    fn reject(&mut self, id: ChunkId, digest: Rejection) {
         self.rejected.entry(id).or_insert(digest);
     }
 }

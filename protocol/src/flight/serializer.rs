@@ -15,7 +15,7 @@ use super::{
     encoder::Encoder,
     text::{
         SAFE_INTEGER_MAX, push_digits, push_display, push_integer, push_number, push_plain_string,
-        push_short_number, push_string,
+        push_short_number,
     },
 };
 use crate::{js::handover, value::ArrayKind};
@@ -118,7 +118,7 @@ impl<'e, 'o> ser::Serializer for &'e mut Encoder<'o> {
     }
 
     fn serialize_str(self, text: &str) -> Result<(), FlightError> {
-        push_string(self.out, text);
+        self.text(text);
         Ok(())
     }
 
@@ -163,6 +163,10 @@ impl<'e, 'o> ser::Serializer for &'e mut Encoder<'o> {
                     let position = self.position();
                     self.hand(&handed, position)
                 }
+                None => value.serialize(self),
+            },
+            handover::LATER => match handover::take_made() {
+                Some(made) => self.start(made),
                 None => value.serialize(self),
             },
             handover::MAP => self.outlined("$Q", |encoder| value.serialize(encoder)),

@@ -1,12 +1,18 @@
 //! What is written reads back.
 
+mod answers;
 mod arbitrary;
 mod graphs;
+mod growing;
 mod responses;
 mod serialized;
 
 use super::*;
-use crate::{Value, value::Slot};
+use crate::{
+    Value,
+    js::{ByteArray, JsString},
+    value::Slot,
+};
 
 /// A value that passes through serde by being handed over.
 struct Handed(Value);

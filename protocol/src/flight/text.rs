@@ -18,7 +18,7 @@ pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes an object key, or any other string in which `$` has no meaning.
-pub(super) fn push_plain_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_plain_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     push_escaped(out, text.as_bytes());
     out.push(b'"');

@@ -11,7 +11,7 @@ use serde::{
     de::{Error, Unexpected, Visitor},
 };
 
-use crate::Value;
+use crate::{Value, flight::Made};
 
 /// Name of a newtype struct whose content is handed over: the (de)serializer puts or takes a [`Value`].
 pub(crate) const VALUE: &str = "$callboard::Value";
@@ -25,7 +25,11 @@ pub(crate) const SETTLED: &str = "$callboard::Settled";
 /// Name of a newtype struct that may be read from form data as well as from an object.
 pub(crate) const FORM: &str = "$callboard::Form";
 
+/// Name of a newtype struct that stands for what is still to come: the serializer takes a [`Made`].
+pub(crate) const LATER: &str = "$callboard::Later";
+
 thread_local! {
+    static MADE: Cell<Option<Made>> = const { Cell::new(None) };
     static HANDED: Cell<Option<Value>> = const { Cell::new(None) };
 }
 
@@ -37,6 +41,35 @@ pub(crate) fn put(value: Value) {
 /// Takes what the other side left.
 pub(crate) fn take() -> Option<Value> {
     HANDED.take()
+}
+
+/// Forgets what a serializer that panicked left.
+pub(crate) fn clear() {
+    drop((take(), take_made()));
+}
+
+/// Takes what [`serialize_made`] left.
+pub(crate) fn take_made() -> Option<Made> {
+    MADE.take()
+}
+
+/// Writes what is still to come: handed over to a serializer of answers, an error in any other format.
+pub(crate) fn serialize_made<S: Serializer>(serializer: S, made: Made) -> Result<S::Ok, S::Error> {
+    let formless = Formless(made.kind.name());
+    MADE.set(Some(made));
+    let written = serializer.serialize_newtype_struct(LATER, &formless);
+    drop(take_made());
+    written
+}
+
+/// What has no form in other formats.
+struct Formless(&'static str);
+
+impl Serialize for Formless {
+    fn serialize<S: Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+        drop(take_made());
+        Err(serde::ser::Error::custom(format_args!("{} that is still to come has no form here", self.0)))
+    }
 }
 
 /// Writes a value: handed over to our own serializer, and as its fallback to any other.

@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -31,6 +31,8 @@ pub struct Live(Arc<LiveCell>);
 
 struct LiveCell {
     queue: Mutex<Queue>,
+    /// Whether somebody reads it.
+    is_claimed: AtomicBool,
     flow: Flow,
 }
 
@@ -129,7 +131,11 @@ impl Live {
     /// A stream of a call with this flow.
     #[must_use]
     pub fn new(flow: &Flow) -> Self {
-        Self(Arc::new(LiveCell { queue: Mutex::default(), flow: flow.clone() }))
+        Self(Arc::new(LiveCell {
+            queue: Mutex::default(),
+            is_claimed: AtomicBool::new(false),
+            flow: flow.clone(),
+        }))
     }
 
     /// Adds an item that takes this many bytes.
@@ -160,6 +166,17 @@ impl Live {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         lock(&self.0.queue).end.is_some()
+    }
+
+    /// Makes the caller the one who reads it; not if there is one.
+    #[must_use]
+    pub fn claim(&self) -> bool {
+        !self.0.is_claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Leaves what is unread to the next who claims it.
+    pub fn release(&self) {
+        self.0.is_claimed.store(false, Ordering::Release);
     }
 
     /// Takes the next item, or says how the stream ended.
@@ -260,8 +277,6 @@ impl fmt::Debug for Live {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
 
     struct Flag(AtomicBool);

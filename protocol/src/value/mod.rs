@@ -169,6 +169,16 @@ impl StreamKind {
         }
     }
 
+    /// What it is called in messages: `a stream`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Values | Self::Bytes => "a stream",
+            Self::AsyncIterable => "an async iterable",
+            Self::AsyncIterator => "an async iterator",
+        }
+    }
+
     /// The kind with this tag.
     #[must_use]
     pub fn from_tag(tag: char) -> Option<Self> {
@@ -352,9 +362,7 @@ impl Value {
                 Node::Blob(_) => "a blob",
                 Node::FormData(_) => "form data",
                 Node::Promise(_) => "a promise",
-                Node::Stream(Stream { kind: StreamKind::Values | StreamKind::Bytes, .. }) => "a stream",
-                Node::Stream(Stream { kind: StreamKind::AsyncIterable, .. }) => "an async iterable",
-                Node::Stream(Stream { kind: StreamKind::AsyncIterator, .. }) => "an async iterator",
+                Node::Stream(stream) => stream.kind.name(),
                 Node::ServerReference { .. } => "a server reference",
                 Node::Temporary { .. } => "a temporary reference",
                 Node::Element { .. } => "an element",

@@ -6,15 +6,15 @@
 use super::{
     super::{
         FlightError,
-        encoder::Ids,
+        encoder::Session,
         error::{Problem, Segment},
         row::ROW_BYTES_MAX,
     },
-    Graphs, Progress,
+    Graphs, Part, Progress,
 };
 use crate::{
     Value,
-    value::{Node, NodeId, Promise, Slot},
+    value::{Blob, BlobContent, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind},
 };
 
 /// A walk through one graph.
@@ -29,23 +29,17 @@ struct Walk {
     later: Vec<NodeId>,
 }
 
-impl Graphs {
+impl Session {
     /// Walks everything that can be reached from an object.
-    pub(super) fn survey(
-        &mut self,
-        graph: usize,
-        value: &Value,
-        start: NodeId,
-        ids: &mut Ids,
-    ) -> Result<(), FlightError> {
-        if self.list[graph].marks[start.index()].progress != Progress::Unseen {
+    pub(super) fn survey(&mut self, graph: usize, value: &Value, start: NodeId) -> Result<(), FlightError> {
+        if self.graphs.mark(graph, start).progress != Progress::Unseen {
             return Ok(());
         }
         let mut walk = Walk { graph, value: value.clone(), open: Vec::new(), later: vec![start] };
         while let Some(next) = walk.later.pop() {
-            self.meet(&mut walk, next, ids).map_err(FlightError::new)?;
+            self.meet(&mut walk, next).map_err(FlightError::new)?;
             while let Some(inner) = self.next_inner(&mut walk) {
-                self.meet(&mut walk, inner, ids).map_err(|problem| walk.located(problem))?;
+                self.meet(&mut walk, inner).map_err(|problem| walk.located(problem))?;
             }
         }
         Ok(())
@@ -61,85 +55,135 @@ impl Graphs {
                     return Some(*inner);
                 }
             }
-            self.list[walk.graph].marks[id.index()].progress = Progress::Seen;
+            self.graphs.mark(walk.graph, *id).progress = Progress::Seen;
             walk.open.pop();
         }
         None
     }
 
     /// Notes that an object is met once more, and if for the first time, opens it.
-    fn meet(&mut self, walk: &mut Walk, id: NodeId, ids: &mut Ids) -> Result<(), Problem> {
-        let node = walk.value.graph().node(id);
-        let mark = &mut self.list[walk.graph].marks[id.index()];
-        match mark.progress {
-            Progress::Unseen => {
-                mark.progress = Progress::Seen;
-                match node {
-                    Node::Stream(_) | Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
-                        return Err(Problem::Unsupported { kind: walk.kind(id) });
-                    }
-                    Node::Bytes(array) => {
-                        fits(array.bytes.len())?;
-                        self.own_row(walk.graph, id, ids);
-                    }
-                    Node::Blob(blob) => fits(usize::try_from(blob.content.len()).unwrap_or(usize::MAX))?,
-                    Node::Promise(_) => self.meet_promises(walk, id, ids)?,
-                    Node::ServerReference { bound, .. } => {
-                        let bound = bound.iter().flatten().rev().filter_map(inner);
-                        walk.later.extend(bound);
-                    }
-                    Node::Error | Node::Temporary { .. } => {}
-                    Node::Array(_)
-                    | Node::Object(_)
-                    | Node::Map(_)
-                    | Node::Set(_)
-                    | Node::Iterator(_)
-                    | Node::FormData(_) => {
-                        mark.progress = Progress::Open;
-                        walk.open.push((id, 0));
-                    }
-                }
-            }
+    fn meet(&mut self, walk: &mut Walk, id: NodeId) -> Result<(), Problem> {
+        let value = walk.value.clone();
+        let node = value.graph().node(id);
+        match self.graphs.mark(walk.graph, id).progress {
+            Progress::Unseen => self.meet_first(walk, id, node),
             // The client makes a collection from its finished contents, so these cannot hold it.
             Progress::Open if !matches!(node, Node::Array(_) | Node::Object(_)) => {
-                return Err(Problem::Cycle { kind: walk.kind(id) });
+                Err(Problem::Cycle { kind: walk.kind(id) })
             }
             Progress::Open | Progress::Seen => {
                 if !matches!(node, Node::Temporary { .. }) {
-                    self.own_row(walk.graph, id, ids);
+                    self.graphs.own_row(walk.graph, id, &mut self.ids);
                 }
+                Ok(())
+            }
+        }
+    }
+
+    fn meet_first(&mut self, walk: &mut Walk, id: NodeId, node: &Node) -> Result<(), Problem> {
+        self.graphs.note(walk.graph, id);
+        self.graphs.mark(walk.graph, id).progress = Progress::Seen;
+        match node {
+            Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
+                return Err(Problem::Unsupported { kind: walk.kind(id) });
+            }
+            Node::Bytes(array) => {
+                fits(array.bytes.len())?;
+                self.graphs.own_row(walk.graph, id, &mut self.ids);
+            }
+            Node::Blob(Blob { content: BlobContent::Memory(bytes), .. }) => fits(bytes.len())?,
+            Node::Promise(_) => self.meet_promises(walk, id)?,
+            Node::Stream(stream) => self.meet_stream(walk, id, stream)?,
+            Node::ServerReference { bound, .. } => {
+                walk.later.extend(bound.iter().flatten().rev().filter_map(inner));
+            }
+            Node::Blob(_) | Node::Error | Node::Temporary { .. } => {}
+            Node::Array(_)
+            | Node::Object(_)
+            | Node::Map(_)
+            | Node::Set(_)
+            | Node::Iterator(_)
+            | Node::FormData(_) => {
+                self.graphs.mark(walk.graph, id).progress = Progress::Open;
+                walk.open.push((id, 0));
             }
         }
         Ok(())
     }
 
+    /// A stream opens in its own row. The client gets the items later, by themselves.
+    fn meet_stream(&mut self, walk: &mut Walk, id: NodeId, stream: &Stream) -> Result<(), Problem> {
+        match &stream.items {
+            // The pieces of a byte stream are no objects at the client.
+            Items::Complete { items, .. } if stream.kind == StreamKind::Bytes => {
+                let other = items.iter().map(|slot| walk.value.at(slot)).find(|item| !is_bytes(item));
+                if let Some(other) = other {
+                    return Err(Problem::NoBytes { kind: other.kind() });
+                }
+            }
+            Items::Complete { items, end } => {
+                if let StreamEnd::Returned(Slot::Node(value)) = end {
+                    walk.later.push(*value);
+                }
+                walk.later.extend(items.iter().rev().filter_map(inner));
+            }
+            Items::Live(_) => self.graphs.grows(walk.graph, || walk.kind(id))?,
+        }
+        self.graphs.own_row(walk.graph, id, &mut self.ids);
+        Ok(())
+    }
+
     /// Follows a promise that is met first, and promises it is resolved by, to a value that is none.
-    fn meet_promises(&mut self, walk: &mut Walk, first: NodeId, ids: &mut Ids) -> Result<(), Problem> {
+    fn meet_promises(&mut self, walk: &mut Walk, first: NodeId) -> Result<(), Problem> {
+        let value = walk.value.clone();
         let mut chain = vec![first];
         let mut promise = first;
         loop {
-            self.list[walk.graph].marks[promise.index()].progress = Progress::Open;
-            self.own_row(walk.graph, promise, ids);
-            let Node::Promise(Promise::Fulfilled(Slot::Node(value))) = walk.value.graph().node(promise)
-            else {
-                break;
-            };
-            if !matches!(walk.value.graph().node(*value), Node::Promise(_)) {
-                walk.later.push(*value);
+            self.graphs.mark(walk.graph, promise).progress = Progress::Open;
+            let Node::Promise(state) = value.graph().node(promise) else { break };
+            let state = state.now();
+            if matches!(state, Promise::Pending(_)) {
+                self.graphs.grows(walk.graph, || walk.kind(promise))?;
+                self.graphs.own_row_with(walk.graph, promise, Part::Awaited, &mut self.ids);
                 break;
             }
-            match self.list[walk.graph].marks[value.index()].progress {
+            self.graphs.own_row(walk.graph, promise, &mut self.ids);
+            let Promise::Fulfilled(Slot::Node(next)) = state else { break };
+            if !matches!(value.graph().node(*next), Node::Promise(_)) {
+                walk.later.push(*next);
+                break;
+            }
+            match self.graphs.mark(walk.graph, *next).progress {
                 Progress::Unseen => {
-                    chain.push(*value);
-                    promise = *value;
+                    self.graphs.note(walk.graph, *next);
+                    chain.push(*next);
+                    promise = *next;
                 }
                 Progress::Open => return Err(Problem::EndlessPromise),
                 Progress::Seen => break,
             }
         }
         for promise in chain {
-            self.list[walk.graph].marks[promise.index()].progress = Progress::Seen;
+            self.graphs.mark(walk.graph, promise).progress = Progress::Seen;
         }
+        Ok(())
+    }
+}
+
+impl Graphs {
+    /// Notes that an object was met for the first time.
+    fn note(&mut self, graph: usize, node: NodeId) {
+        if self.goes_on {
+            self.journal.push((graph, node));
+        }
+    }
+
+    /// What comes later may refer to anything that is there now.
+    fn grows(&mut self, graph: usize, kind: impl FnOnce() -> &'static str) -> Result<(), Problem> {
+        if !self.goes_on {
+            return Err(Problem::StillToCome { kind: kind() });
+        }
+        self.surveyed(graph).all_have_rows = true;
         Ok(())
     }
 }
@@ -174,6 +218,10 @@ fn inner(slot: &Slot) -> Option<NodeId> {
 
 fn fits(bytes: usize) -> Result<(), Problem> {
     if bytes > ROW_BYTES_MAX { Err(Problem::TooLarge { bytes }) } else { Ok(()) }
+}
+
+fn is_bytes(value: &Value) -> bool {
+    matches!(value.node(), Some(Node::Bytes(_)))
 }
 
 /// One of the slots that the client fills before it has the object.

@@ -4,15 +4,16 @@ use std::{slice, sync::Arc};
 
 use super::{
     super::{
-        encoder::{Ids, push_reference, push_scalar},
-        row::{push_bytes_row, push_error_row, push_row_start},
+        encoder::{Session, push_reference, push_scalar},
+        producer::Producer,
+        row::{push_bytes_row, push_error_row, push_open_row, push_row_start},
         text::{push_js_key, push_js_string, push_plain_string, push_tagged},
     },
-    Graphs, Job, Part, reference_tag,
+    Job, Part, reference_tag,
 };
 use crate::{
     js::JsString,
-    value::{ArrayKind, Graph, Node, NodeId, Promise, Slot},
+    value::{ArrayKind, Blob, BlobContent, Graph, Items, Node, NodeId, Promise, Slot},
 };
 
 /// Something opened and not closed yet, with what is left of it.
@@ -48,61 +49,115 @@ impl<'g> Level<'g> {
 }
 
 /// Writes the slots of one row.
-struct Writer<'w> {
-    out: &'w mut Vec<u8>,
-    graphs: &'w mut Graphs,
-    graph: usize,
-    ids: &'w mut Ids,
+pub(super) struct Writer<'w> {
+    pub(super) out: &'w mut Vec<u8>,
+    pub(super) session: &'w mut Session,
+    pub(super) graph: usize,
 }
 
-impl Graphs {
-    /// Writes the object that is all of the main row into `main`, and every other row into `rows`.
-    pub(in super::super) fn write(&mut self, main: &mut Vec<u8>, rows: &mut Vec<u8>, ids: &mut Ids) {
-        if let Some((graph, node)) = self.main {
-            let arena = Arc::clone(&self.list[graph].graph);
-            Writer { out: main, graphs: self, graph, ids }.whole(&arena, node);
+/// The size of the rows that a blob's bytes are written in, where they are not in memory.
+const PIECE_BYTES: u64 = 1 << 20;
+
+impl Session {
+    /// Writes the object that is all of the main row into `main`, every other row into `rows`, and the items of
+    /// streams into `tail`: they may refer to anything before them.
+    pub(in super::super) fn write(&mut self, main: &mut Vec<u8>, rows: &mut Vec<u8>, tail: &mut Vec<u8>) {
+        self.graphs.give_rows(&mut self.ids);
+        if let Some((graph, node)) = self.graphs.main.take() {
+            let arena = self.graphs.arena(graph);
+            Writer { out: main, session: self, graph }.whole(&arena, node);
         }
-        while let Some(job) = self.jobs.pop() {
-            self.write_row(job, rows, ids);
+        self.write_jobs(rows);
+        self.write_items(tail);
+    }
+
+    pub(super) fn write_jobs(&mut self, rows: &mut Vec<u8>) {
+        while let Some(job) = self.graphs.jobs.pop() {
+            self.write_row(job, rows);
         }
     }
 
-    fn write_row(&mut self, Job { row, graph, node, part }: Job, rows: &mut Vec<u8>, ids: &mut Ids) {
-        let arena = Arc::clone(&self.list[graph].graph);
+    fn write_row(&mut self, Job { row, graph, node, part }: Job, rows: &mut Vec<u8>) {
+        let arena = self.graphs.arena(graph);
         match (part, arena.node(node)) {
             (Part::Whole, Node::Bytes(array)) => {
                 return push_bytes_row(rows, row, array.kind.tag() as u8, &array.bytes);
             }
-            (Part::Bytes, Node::Blob(blob)) => {
+            (Part::Whole, Node::Stream(stream)) => {
+                push_open_row(rows, row, stream.kind);
+                match &stream.items {
+                    Items::Complete { .. } => self.graphs.streams.push((row, graph, node)),
+                    Items::Live(live) => {
+                        let value = self.graphs.surveyed(graph).value.clone();
+                        let producer = Producer::live(stream.kind, value, live.clone());
+                        self.graphs.started.push((row, producer));
+                    }
+                }
+                return;
+            }
+            (Part::Awaited, Node::Promise(Promise::Pending(pending))) => {
+                let value = self.graphs.surveyed(graph).value.clone();
+                let producer = Producer::pending(value, pending.clone());
+                return self.graphs.started.push((row, producer));
+            }
+            (Part::Content, Node::Blob(Blob { content: BlobContent::Spilled(spilled), media_type, .. }))
+                if self.graphs.may_go_on() =>
+            {
+                let producer = Producer::spilled(media_type.clone(), Arc::clone(spilled));
+                return self.graphs.started.push((row, producer));
+            }
+            (Part::Bytes { offset_bytes }, Node::Blob(blob)) => {
+                let bytes_max = piece_bytes(&blob.content);
                 // A blob that cannot be read back is missing, and not empty.
-                return match blob.content.bytes() {
+                return match blob.content.slice(offset_bytes, bytes_max as usize) {
                     Ok(bytes) => push_bytes_row(rows, row, ArrayKind::Uint8.tag() as u8, &bytes),
                     Err(_) => push_error_row(rows, row, None),
                 };
             }
-            (Part::Whole, Node::Promise(Promise::Rejected { digest })) => {
-                return push_error_row(rows, row, digest.as_deref());
+            (Part::Whole, Node::Promise(promise)) => {
+                if let Promise::Rejected { digest } = promise.now() {
+                    return push_error_row(rows, row, digest.as_deref());
+                }
             }
             _ => {}
         }
         push_row_start(rows, row);
-        let mut writer = Writer { out: rows, graphs: self, graph, ids };
+        let mut writer = Writer { out: rows, session: self, graph };
         match part {
             Part::Whole => writer.whole(&arena, node),
-            Part::Content | Part::Bytes => writer.content(&arena, node),
             Part::Bound => writer.bound(&arena, node),
+            Part::Content | Part::Awaited | Part::Bytes { .. } => writer.content(&arena, node),
         }
         rows.push(b'\n');
+    }
+}
+
+/// Most bytes of a blob that are written in one row.
+fn piece_bytes(content: &BlobContent) -> u64 {
+    match content {
+        BlobContent::Memory(bytes) => bytes.len() as u64,
+        BlobContent::Spilled(_) => PIECE_BYTES,
     }
 }
 
 impl Writer<'_> {
     /// Writes an object in its own row.
     fn whole(&mut self, arena: &Graph, node: NodeId) {
-        let level = match arena.node(node) {
-            Node::Promise(Promise::Fulfilled(value)) => self.slot(arena, value),
-            _ => self.inline(arena, node),
-        };
+        match arena.node(node) {
+            Node::Promise(promise) => match promise.now() {
+                Promise::Fulfilled(value) => self.value(arena, value),
+                Promise::Rejected { .. } | Promise::Pending(_) => unreachable!("these have other rows"),
+            },
+            _ => {
+                let level = self.inline(arena, node);
+                self.levels(arena, level);
+            }
+        }
+    }
+
+    /// Writes a slot with all that is in it.
+    pub(super) fn value(&mut self, arena: &Graph, slot: &Slot) {
+        let level = self.slot(arena, slot);
         self.levels(arena, level);
     }
 
@@ -115,9 +170,11 @@ impl Writer<'_> {
             Node::Blob(blob) => {
                 self.out.push(b'[');
                 super::super::text::push_string(self.out, &blob.media_type);
-                if !blob.content.is_empty() {
+                let mut offset_bytes = 0;
+                while offset_bytes < blob.content.len() {
                     self.out.push(b',');
-                    self.job_reference("$", id, Part::Bytes);
+                    self.job_reference("$", id, Part::Bytes { offset_bytes });
+                    offset_bytes += piece_bytes(&blob.content);
                 }
                 self.out.push(b']');
                 return;
@@ -197,7 +254,7 @@ impl Writer<'_> {
             push_scalar(self.out, slot);
             return None;
         };
-        match self.graphs.list[self.graph].marks[node.index()].row {
+        match self.session.graphs.mark(self.graph, *node).row {
             Some(row) => {
                 push_reference(self.out, reference_tag(arena.node(*node)), row);
                 None
@@ -225,8 +282,10 @@ impl Writer<'_> {
             Node::ServerReference { .. } => self.job_reference("$h", id, Part::Content),
             Node::Error => push_plain_string(self.out, "$Z"),
             Node::Temporary { path } => push_tagged(self.out, "$T", path),
-            Node::Bytes(_) | Node::Promise(_) => unreachable!("the survey gave these their rows"),
-            Node::Stream(_) | Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
+            Node::Bytes(_) | Node::Promise(_) | Node::Stream(_) => {
+                unreachable!("the survey gave these their rows")
+            }
+            Node::Element { .. } | Node::Lazy(_) | Node::ClientReference { .. } => {
                 unreachable!("the survey refused these")
             }
         }
@@ -235,8 +294,8 @@ impl Writer<'_> {
 
     /// Writes a reference to a row that will hold part of an object.
     fn job_reference(&mut self, tag: &str, node: NodeId, part: Part) {
-        let row = self.ids.next();
-        self.graphs.jobs.push(Job { row, graph: self.graph, node, part });
+        let row = self.session.ids.next();
+        self.session.graphs.jobs.push(Job { row, graph: self.graph, node, part });
         push_reference(self.out, tag, row);
     }
 }

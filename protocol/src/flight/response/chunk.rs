@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    ParseError, Reader, Rejection,
+    ChunkId, ParseError, Reader, Rejection,
     model::{Broken, Root},
     text_of,
 };
@@ -15,12 +15,13 @@ pub(super) enum Source {
     Text(Bytes),
     Binary(ArrayKind, Bytes),
     Module(Bytes),
+    Stream,
     Rejected(Rejection),
 }
 
 impl Reader<'_> {
     /// Reads a row that was referred to, once.
-    pub(super) fn read_chunk(&mut self, id: u32) -> Result<(), ParseError> {
+    pub(super) fn read_chunk(&mut self, id: ChunkId) -> Result<(), ParseError> {
         if self.roots.contains_key(&id) || self.rejected.contains_key(&id) {
             return Ok(());
         }
@@ -58,6 +59,7 @@ impl Reader<'_> {
                 }
                 Err(Broken::Limit(error)) => return Err(error),
             },
+            Some(Source::Stream) => Slot::Node(self.read_stream(id)),
             Some(Source::Rejected(digest)) => {
                 self.reject(id, digest);
                 return Ok(());

@@ -5,7 +5,7 @@
 
 mod collection;
 
-use super::{ParseError, Reader, Rejection};
+use super::{ChunkId, ParseError, Reader, Rejection};
 use crate::{
     js::JsString,
     value::{Node, NodeId, Slot},
@@ -14,8 +14,8 @@ use crate::{
 /// Where a reference stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// It is all of this row.
-    Root(u32),
+    /// It is all of this row or item.
+    Root(ChunkId),
     /// In an object, at this position.
     In(NodeId, usize),
 }
@@ -41,7 +41,7 @@ pub(super) struct Reference {
     path: Vec<JsString>,
     place: Place,
     /// The row it stands in, and the innermost element there.
-    owner: (u32, Option<NodeId>),
+    owner: (ChunkId, Option<NodeId>),
     under_then: bool,
     progress: Progress,
     /// How far the path was followed: to here, which is behind so many steps.
@@ -71,10 +71,10 @@ pub(super) enum Stop {
 impl Reference {
     pub(super) fn new(
         kind: Kind,
-        target: u32,
+        target: ChunkId,
         path: Vec<JsString>,
         place: Place,
-        owner: (u32, Option<NodeId>),
+        owner: (ChunkId, Option<NodeId>),
         under_then: bool,
     ) -> Self {
         let at = Place::Root(target);
@@ -93,7 +93,7 @@ impl Reader<'_> {
 
     /// Links every reference, and rejects the rows in which one fails.
     pub(super) fn link_all(&mut self) -> Result<(), ParseError> {
-        let rejected: Vec<u32> = self.rejected.keys().copied().collect();
+        let rejected: Vec<ChunkId> = self.rejected.keys().copied().collect();
         for id in rejected {
             self.reject_dependants(id);
         }
@@ -274,7 +274,7 @@ impl Reader<'_> {
     }
 
     /// Rejects all that refers to a rejected row, and what refers to that.
-    fn reject_dependants(&mut self, first: u32) {
+    fn reject_dependants(&mut self, first: ChunkId) {
         let mut rows = vec![first];
         while let Some(row) = rows.pop() {
             let digest = self.rejected.get(&row).cloned().flatten();

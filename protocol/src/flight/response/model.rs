@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytestring::ByteString;
 
 use super::{
-    ParseError, Reader,
+    ChunkId, ParseError, Reader,
     link::{Kind, Place, Reference},
 };
 use crate::{
@@ -93,7 +93,7 @@ impl Members {
 #[derive(Clone, Copy)]
 struct Site {
     place: Place,
-    id: u32,
+    id: ChunkId,
     element: Option<NodeId>,
     under_then: bool,
 }
@@ -103,7 +103,7 @@ const ELEMENT: &str = "react.transitional.element";
 
 impl Reader<'_> {
     /// Reads a row's JSON.
-    pub(super) fn model(&mut self, json: ByteString, id: u32, root: Root) -> Result<Slot, Broken> {
+    pub(super) fn model(&mut self, json: ByteString, id: ChunkId, root: Root) -> Result<Slot, Broken> {
         let mut lexer = Lexer::new(json);
         let mut open: Vec<Frame> = Vec::new();
         loop {
@@ -184,7 +184,13 @@ impl Reader<'_> {
     }
 
     /// What a string means where it stands.
-    fn string(&mut self, text: JsString, id: u32, open: &mut [Frame], root: Root) -> Result<Slot, Broken> {
+    fn string(
+        &mut self,
+        text: JsString,
+        id: ChunkId,
+        open: &mut [Frame],
+        root: Root,
+    ) -> Result<Slot, Broken> {
         self.charge(1).map_err(Broken::Limit)?;
         let plain = match open.last() {
             Some(frame) => frame.plain || frame.is_under("__proto__"),
@@ -330,9 +336,9 @@ fn big_integer(text: &str) -> Option<BigInt> {
 }
 
 /// The row that a reference names, as `parseInt(text, 16)` reads it; what is no number is a row that never comes.
-fn row_id(text: &str) -> u32 {
+fn row_id(text: &str) -> ChunkId {
     let digits = text.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(text.len());
-    u32::from_str_radix(&text[..digits], 16).unwrap_or(u32::MAX)
+    u32::from_str_radix(&text[..digits], 16).unwrap_or(u32::MAX).into()
 }
 
 /// The string without its first units.

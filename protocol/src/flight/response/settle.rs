@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{ParseError, Reader, Rejection};
+use super::{ChunkId, ParseError, Reader, Rejection};
 use crate::{
     js::JsString,
     value::{Node, NodeId, Promise, Slot},
@@ -12,6 +12,7 @@ impl Reader<'_> {
     /// Completes what had to wait until every reference was linked.
     pub(super) fn settle(&mut self) -> Result<(), ParseError> {
         self.drop_undefined_members();
+        self.fill_streams();
         for (element, digest) in std::mem::take(&mut self.broken_elements) {
             *self.builder.node_mut(element) = Node::Lazy(Promise::Rejected { digest });
         }
@@ -23,7 +24,7 @@ impl Reader<'_> {
         for (node, row) in std::mem::take(&mut self.lazies) {
             *self.builder.node_mut(node) = Node::Lazy(self.outcome(row));
         }
-        let promises: Vec<(u32, NodeId)> = std::mem::take(&mut self.promises).into_iter().collect();
+        let promises: Vec<(ChunkId, NodeId)> = std::mem::take(&mut self.promises).into_iter().collect();
         for (row, node) in &promises {
             *self.builder.node_mut(*node) = Node::Promise(self.outcome(*row));
         }
@@ -41,7 +42,7 @@ impl Reader<'_> {
     }
 
     /// What came of a row.
-    fn outcome(&self, row: u32) -> Promise {
+    fn outcome(&self, row: ChunkId) -> Promise {
         match self.rejected.get(&row) {
             Some(digest) => Promise::Rejected { digest: digest.clone() },
             None => Promise::Fulfilled(self.roots.get(&row).cloned().unwrap_or(Slot::Null)),

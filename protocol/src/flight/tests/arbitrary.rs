@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use crate::{
     Value,
     js::{BigInt, Date, JsString},
-    value::{ArrayKind, Blob, Builder, Node, NodeId, Promise, Slot, TypedArray},
+    value::{
+        ArrayKind, Blob, Builder, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind,
+        TypedArray,
+    },
 };
 
 /// An object before it is known what its numbers name.
@@ -60,7 +63,7 @@ fn leaf(objects: usize) -> impl Strategy<Value = Leaf> {
 
 fn plan(objects: usize) -> impl Strategy<Value = Plan> {
     (
-        0..24_usize,
+        0..28_usize,
         prop::collection::vec(leaf(objects), 0..5),
         string(),
         prop::collection::vec(any::<u8>(), 0..20),
@@ -138,12 +141,36 @@ fn node(
         17 => Node::Temporary { path: format!("0:{index}").into() },
         18 => Node::Error,
         19 => Node::Blob(blob(plan, None)),
+        20 => Node::Stream(stream(plan, StreamKind::Values, slots)),
+        21 => Node::Stream(stream(plan, StreamKind::AsyncIterable, slots)),
+        22 => Node::Stream(stream(plan, StreamKind::AsyncIterator, slots)),
+        23 => {
+            let pieces = plan.bytes.chunks(7).map(|bytes| {
+                let array = TypedArray { kind: ArrayKind::Uint8, bytes: bytes.to_vec().into() };
+                Slot::Node(builder.add(Node::Bytes(array)))
+            });
+            let pieces = pieces.collect();
+            Node::Stream(stream(plan, StreamKind::Bytes, pieces))
+        }
         _ => {
             let kind = ArrayKind::ALL[plan.bytes.len() % ArrayKind::ALL.len()];
             let whole = plan.bytes.len() - plan.bytes.len() % kind.element_bytes();
             Node::Bytes(TypedArray { kind, bytes: plan.bytes[..whole].to_vec().into() })
         }
     }
+}
+
+/// A stream that ends in one of the ways in which its kind can.
+fn stream(plan: &Plan, kind: StreamKind, mut items: Vec<Slot>) -> Stream {
+    let end = match (plan.bytes.len() % 3, kind) {
+        (0, _) => StreamEnd::Errored { digest: Some(plan.text.to_text_lossy().into_owned()) },
+        (1, StreamKind::AsyncIterable | StreamKind::AsyncIterator) => match items.pop() {
+            Some(Slot::Undefined) | None => StreamEnd::Closed,
+            Some(slot) => StreamEnd::Returned(slot),
+        },
+        _ => StreamEnd::Closed,
+    };
+    Stream { kind, items: Items::Complete { items, end } }
 }
 
 fn blob(plan: &Plan, name: Option<JsString>) -> Blob {

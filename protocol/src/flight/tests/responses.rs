@@ -124,7 +124,8 @@ fn limits_hold() {
     assert_eq!(refused(maps), ParseError::TooLarge { objects_max: 20 });
     let blob = format!("1:o400,{}2:[\"\",\"$1\",\"$1\"]\n0:\"$B2\"\n", "x".repeat(1024));
     assert_eq!(refused(&blob), ParseError::TooLarge { objects_max: 20 });
-    assert_eq!(refused("1:R\n"), ParseError::Stream { id: 1 });
+    let items = "0:\"$1\"\n1:R\n".to_owned() + &"1:1\n".repeat(20);
+    assert_eq!(refused(&items), ParseError::TooLarge { objects_max: 20 });
 }
 
 #[test]
