@@ -1,7 +1,8 @@
 //! The parts of `docs/` that follow from tables in the source.
 //!
-//! `docs/configuration.md` is written whole. A page of `docs/errors/` is written by hand below its first heading;
-//! what stands above that follows from the table of error codes.
+//! `docs/configuration.md` is written whole, `docs/security.md` where it counts the fuzzer's executions. A page of
+//! `docs/errors/` is written by hand below its first heading; what stands above that follows from the table of error
+//! codes.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -9,7 +10,7 @@ use anyhow::{Context as _, bail};
 use callboard::{Setting, Settings};
 use callboard_protocol::{ErrorCode, error::Family};
 
-use crate::repository;
+use crate::{fuzz, repository};
 
 /// What every page of an error says, in this order.
 const SECTIONS: [&str; 3] = ["## What it means\n", "## What the client sees\n", "## What to do\n"];
@@ -37,6 +38,7 @@ fn generated() -> anyhow::Result<BTreeMap<String, String>> {
     let pages = ErrorCode::ALL.iter().map(|code| Ok((*code, error_page(*code)?)));
     let pages: Vec<(ErrorCode, String)> = pages.collect::<anyhow::Result<_>>()?;
     no_other_pages()?;
+    files.extend([fuzz::documented()?]);
     files.insert("docs/errors/README.md".to_owned(), index(&pages));
     files.extend(pages.into_iter().map(|(code, text)| (page_name(code), text)));
     Ok(files)

@@ -7,6 +7,7 @@
 mod bare;
 mod bench;
 mod docs;
+mod fuzz;
 mod repository;
 #[cfg(test)]
 mod tidy;
@@ -36,6 +37,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             Some(("decode", arguments)) => bench::decode(&bench::DecodeOptions::of(arguments)),
             _ => unreachable!("clap asks for a benchmark"),
         },
+        Some(("fuzz", arguments)) => fuzz::run(&fuzz::Options::of(arguments)),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -78,12 +80,23 @@ fn command() -> Command {
                 .help("This binary of the workload; without it, one is built with the profile release"),
         )
         .arg(write());
+    let fuzz = Command::new("fuzz")
+        .about("Fuzzes what reads bytes from outside, with libFuzzer on one core")
+        .arg(number("minutes", "16", "Minutes in all, shared by the targets"))
+        .arg(
+            Arg::new("keep")
+                .long("keep")
+                .action(ArgAction::SetTrue)
+                .help("Writes the smallest inputs that reach everything into the corpus of the tree"),
+        )
+        .arg(Arg::new("target").value_name("TARGET").num_args(..).help("These targets; without any, all"));
     Command::new("xtask")
         .about("Chores of this repository")
         .subcommand_required(true)
         .subcommand(
             Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
         )
+        .subcommand(fuzz)
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")

@@ -22,6 +22,8 @@ pub(crate) struct Refused {
     /// Where a plain form is sent instead.
     sign_in: Option<String>,
     call: Option<CallId>,
+    /// Whether the request is at its end although what it carried is not: another may follow.
+    is_read: bool,
 }
 
 /// Who asked, and so what kind of answer is understood.
@@ -35,7 +37,7 @@ pub(crate) enum Asker {
 
 impl Refused {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), sign_in: None, call: None }
+        Self { code, detail: detail.into(), sign_in: None, call: None, is_read: false }
     }
 
     pub(crate) fn unknown_action() -> Self {
@@ -54,7 +56,7 @@ impl Refused {
 
     /// Whether there is no sense in waiting for the rest of the body.
     pub(crate) fn ends_connection(&self) -> bool {
-        self.code == ErrorCode::BodyIncomplete
+        self.code == ErrorCode::BodyIncomplete && !self.is_read
     }
 
     /// The answer.
@@ -155,7 +157,8 @@ impl From<multipart::MultipartError> for Refused {
             multipart::MultipartError::TooManyParts { max } => format!("more than decode_parts_max = {max}"),
             _ => error.to_string(),
         };
-        Self::new(error.code(), text)
+        let is_read = matches!(error, multipart::MultipartError::Truncated { .. });
+        Self { is_read, ..Self::new(error.code(), text) }
     }
 }
 

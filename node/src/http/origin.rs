@@ -3,12 +3,14 @@
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use callboard_protocol::{
-    ErrorCode,
-    origin::{self, OriginCheck},
+    origin::{self, OriginCheck, OriginRefused},
 };
 
 use super::Refused;
 use crate::node::Node;
+
+/// Most bytes of one header that a refusal repeats.
+const ECHO_BYTES_MAX: usize = 64;
 
 /// Lets a POST in if it comes from a page of this site or of an allowed one.
 pub(super) fn check(node: &Node, request: &HttpRequest) -> Result<(), Refused> {
@@ -28,10 +30,21 @@ pub(super) fn check(node: &Node, request: &HttpRequest) -> Result<(), Refused> {
         allowed: &node.origins,
         allow_missing: settings.allow_missing_origin,
     });
-    checked.map_err(|refused| match refused.code() {
-        ErrorCode::MalformedOrigin => {
-            Refused::new(ErrorCode::MalformedOrigin, "the Origin header is not a URL")
+    checked.map_err(|refused| {
+        let code = refused.code();
+        match refused {
+            OriginRefused::Malformed(_) => Refused::new(code, "the Origin header is not a URL"),
+            OriginRefused::Foreign { origin, host } => {
+                let (origin, host) = (cut(origin), cut(host));
+                Refused::new(code, OriginRefused::Foreign { origin, host }.to_string())
+            }
+            other => Refused::new(code, other.to_string()),
         }
-        code => Refused::new(code, refused.to_string()),
     })
+}
+
+/// No more of a header is sent back than it takes to see which one it was.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(ECHO_BYTES_MAX));
+    text
 }

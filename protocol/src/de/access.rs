@@ -4,7 +4,7 @@ use std::slice;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, value::SeqAccessDeserializer};
 
-use super::{DeError, deserializer::Place, key::Key, walk::Walk};
+use super::{DeError, deserializer::Place, key::Key, walk::Walk, words};
 use crate::{js::JsString, value::Slot};
 
 /// Items in order.
@@ -80,7 +80,7 @@ impl<'v> MapAccess<'v> for Members<'v, '_> {
 /// The same error, seen from outside the member of this name.
 #[cold]
 pub(super) fn within(error: DeError, name: &JsString) -> DeError {
-    error.within_key(&name.to_text_lossy())
+    error.within_key(&name.beginning(words::SHOWN_BYTES))
 }
 
 /// A type that asks for a value before its key; serde's contract forbids it.
@@ -120,7 +120,7 @@ impl<'v> MapAccess<'v> for Entries<'v, '_> {
         let index = self.index;
         self.index += 1;
         seed.deserialize(Place::new(self.walk, value)).map_err(|error| match key {
-            Slot::String(key) => error.within_entry(&key.to_text_lossy()),
+            Slot::String(key) => error.within_entry(&key.beginning(words::SHOWN_BYTES)),
             _ => error.within_index(1).within_index(index),
         })
     }

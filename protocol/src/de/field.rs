@@ -36,7 +36,10 @@ impl<'v, 'w, 'f> Field<'v, 'w, 'f> {
     /// The only value, which is text.
     fn text(self, expected: &dyn Expected) -> Result<&'v JsString, DeError> {
         match self.one(expected)? {
-            Slot::String(text) => Ok(text),
+            Slot::String(text) => {
+                self.walk.charge_bytes(text.size_bytes())?;
+                Ok(text)
+            }
             other => Err(DeError::mismatch(expected, self.walk.kind(other))),
         }
     }

@@ -22,13 +22,14 @@ impl<'v, 'w> Key<'v, 'w> {
 
     #[cold]
     fn mismatch<T>(self, expected: &dyn Expected) -> Result<T, DeError> {
-        Err(DeError::mismatch(expected, words::quote(&self.name.to_text_lossy())))
+        Err(DeError::mismatch(expected, words::quote(&self.name.beginning(words::SHOWN_BYTES))))
     }
 }
 
 macro_rules! parsed {
     ($($method:ident => $visit:ident,)*) => {
         $(fn $method<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
+            self.walk.charge_bytes(self.name.size_bytes())?;
             match self.name.as_str().map(str::parse) {
                 Some(Ok(key)) => visitor.$visit(key),
                 _ => self.mismatch(&visitor),
@@ -60,11 +61,12 @@ impl<'v> Deserializer<'v> for Key<'v, '_> {
         visit_text(self.walk, self.name, visitor)
     }
 
-    /// A name that is not text is no field, and so it is not an error that it is there.
+    /// A name that is not text is no field, and so it is not an error that it is there. Only its beginning is made text:
+    /// nothing is charged here, and an object may be read many times.
     fn deserialize_identifier<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.name.as_str() {
             Some(name) => visitor.visit_borrowed_str(name),
-            None => visitor.visit_str(&self.name.to_text_lossy()),
+            None => visitor.visit_string(format!("{}\u{FFFD}", self.name.beginning(words::SHOWN_BYTES))),
         }
     }
 

@@ -6,6 +6,8 @@ use serde::de::{Expected, Unexpected};
 
 /// How much of a string or name from the client is repeated.
 const ECHO_BYTES_MAX: usize = 64;
+/// How much of a text has to be at hand to show its beginning, and that it goes on.
+pub(super) const SHOWN_BYTES: usize = ECHO_BYTES_MAX + char::MAX.len_utf8();
 
 /// How much of a message is kept that a type's own `Deserialize` made, perhaps from what the client sent.
 const MESSAGE_BYTES_MAX: usize = 256;

@@ -67,6 +67,25 @@ impl JsString {
         }
     }
 
+    /// The first bytes of [`Self::to_text_lossy`], cut between characters. The rest is not looked at: where a text is
+    /// shown for each of many objects that share it, all of it would cost the square of the body.
+    pub(crate) fn beginning(&self, bytes_max: usize) -> Cow<'_, str> {
+        match &self.0 {
+            Inner::Text(text) => Cow::Borrowed(&text[..text.floor_char_boundary(bytes_max)]),
+            Inner::Units(units) => {
+                let mut text = String::new();
+                for char in char::decode_utf16(units.iter().copied()) {
+                    let char = char.unwrap_or(char::REPLACEMENT_CHARACTER);
+                    if text.len() + char.len_utf8() > bytes_max {
+                        break;
+                    }
+                    text.push(char);
+                }
+                Cow::Owned(text)
+            }
+        }
+    }
+
     /// The string without its first code units, which must be of one byte each in UTF-8.
     pub(crate) fn slice_from(&self, units: usize) -> Self {
         match &self.0 {
@@ -153,6 +172,17 @@ mod tests {
         assert_eq!(lone.units().collect::<Vec<_>>(), [0x61, 0xD800]);
         assert_eq!(lone.to_text_lossy(), "a\u{FFFD}");
         assert_eq!(format!("{lone:?}"), r#""a\u{d800}""#);
+    }
+
+    #[test]
+    fn a_beginning_ends_between_characters() {
+        for text in [JsString::from("aé😀b"), JsString::from_units(&[0x61, 0xE9, 0xD83D, 0xDE00, 0xDC00])] {
+            let whole = text.to_text_lossy();
+            for bytes_max in 0..12 {
+                let beginning = text.beginning(bytes_max);
+                assert_eq!(beginning, whole[..whole.floor_char_boundary(bytes_max)], "{bytes_max} bytes");
+            }
+        }
     }
 
     #[test]

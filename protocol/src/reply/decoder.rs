@@ -60,7 +60,7 @@ pub(super) struct Decoder {
     /// Arrays that a map, a set or an iterator was made of.
     pub(super) consumed: HashSet<NodeId>,
     /// Server references by the object that describes them, each with the promise of its bound arguments.
-    pub(super) server_references: HashMap<NodeId, (Slot, Option<u32>)>,
+    pub(super) server_references: HashMap<NodeId, (Result<Slot, ReplyErrorKind>, Option<u32>)>,
     /// Server references without bound arguments by id: there is only one function.
     pub(super) unbound: HashMap<JsString, NodeId>,
     pub(super) units: Vec<Unit>,

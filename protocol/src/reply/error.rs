@@ -117,6 +117,9 @@ pub enum ReplyErrorKind {
     },
 }
 
+/// Longest excerpt, in bytes: with escapes it is still short of what a refusal may repeat of its body.
+const EXCERPT_BYTES_MAX: usize = 32;
+
 /// The beginning of a text of the client's, at most 32 bytes, escaped when shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt(Box<str>);
@@ -125,8 +128,7 @@ impl Excerpt {
     /// Cuts a text.
     #[must_use]
     pub fn new(text: &JsString) -> Self {
-        let text = text.to_text_lossy();
-        Self(text[..text.floor_char_boundary(32)].into())
+        Self(text.beginning(EXCERPT_BYTES_MAX).into())
     }
 }
 

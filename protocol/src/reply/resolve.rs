@@ -255,27 +255,30 @@ impl Decoder {
         }
     }
 
-    /// A server function by the object that describes it.
+    /// A server function by the object that describes it, which is looked at once: also one that names no action, as
+    /// each of many promises may come to it and fail.
     fn server_reference(&mut self, meta: &Slot, resolver: &dyn Resolver) -> Result<Slot, ReplyErrorKind> {
         let what = "a server reference";
         let Slot::Node(node) = *meta else { return Err(ReplyErrorKind::Initializer { what }) };
-        if let Some((slot, bound)) = self.server_references.get(&node) {
+        if let Some((known, bound)) = self.server_references.get(&node) {
             if let Some(promise) = *bound {
                 self.batch.bound.push(Bound { node: None, promise, unit: self.unit_number() });
             }
-            return Ok(slot.clone());
+            return known.clone();
         }
         let Node::Object(members) = self.builder.node(node) else {
             return Err(ReplyErrorKind::Initializer { what });
         };
+        self.budget.spend(members.len(), &self.limits)?;
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, slot)| slot.clone());
         let (id, bound) = (member("id"), member("bound").and_then(|bound| self.promise_number(&bound)));
-        let slot = match id {
-            Some(Slot::String(id)) => self.described(id, bound, resolver)?,
-            _ => Slot::Null,
+        let described = match id {
+            Some(Slot::String(id)) => self.described(id, bound, resolver),
+            _ => Ok(Slot::Null),
         };
-        self.server_references.insert(node, (slot.clone(), bound));
-        Ok(slot)
+        let bound = bound.filter(|_| described.is_ok());
+        self.server_references.insert(node, (described.clone(), bound));
+        described
     }
 
     fn described(

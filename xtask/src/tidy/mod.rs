@@ -4,6 +4,7 @@ mod layers;
 mod licences;
 mod readme;
 mod secrets;
+mod security;
 mod sizes;
 
 use std::fs;
