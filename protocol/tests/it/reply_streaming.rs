@@ -195,7 +195,7 @@ fn mutated_vectors_are_the_same_part_by_part() {
     assert!(accepted > 1000, "only {accepted} were accepted");
 }
 
-fn streamed_steps(body: &Encoded, order: fn(&mut Vec<Part>)) -> Option<(u64, u64)> {
+fn streamed_steps(body: &Encoded, order: fn(&mut [Part])) -> Option<(u64, u64)> {
     let Encoded::Form(parts) = body else { return None };
     let mut parts = parts.clone();
     order(&mut parts);
@@ -205,7 +205,7 @@ fn streamed_steps(body: &Encoded, order: fn(&mut Vec<Part>)) -> Option<(u64, u64
 }
 
 /// After the root, the last first.
-fn backwards(parts: &mut Vec<Part>) {
+fn backwards(parts: &mut [Part]) {
     let root = parts.iter().position(|part| part.name == "0").expect("there is a root");
     parts[root + 1..].reverse();
 }
@@ -215,7 +215,7 @@ fn backwards(parts: &mut Vec<Part>) {
 #[test]
 fn hostile_bodies_cost_no_more_part_by_part() {
     for ((name, small), (_, large)) in hostile(5_000).iter().zip(&hostile(10_000)) {
-        for order in [|_: &mut Vec<Part>| (), backwards] {
+        for order in [|_: &mut [Part]| (), backwards] {
             let (Some((small, _)), Some((large, length))) =
                 (streamed_steps(small, order), streamed_steps(large, order))
             else {
