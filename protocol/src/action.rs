@@ -41,6 +41,10 @@ pub struct Outcome {
 
 /// How an action ended.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are values, and a box would cost each of them an allocation"
+)]
 pub enum Settled {
     /// It returned: the Flight rows of its value, whose root is row [`VALUE_ROW`]. Some may still be made.
     Value(flight::Answer),

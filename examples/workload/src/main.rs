@@ -4,6 +4,7 @@ mod arguments;
 mod counters;
 mod pages;
 mod sealed;
+mod streams;
 mod uploads;
 
 use std::{process::ExitCode, time::Duration};

@@ -11,7 +11,7 @@ const BASE: f64 = 40.0;
 
 /// Adds to what the page bound.
 #[action(public, name = "add_sealed")]
-async fn add_sealed(_cx: &ActionContext, #[bound] base: f64, n: f64) -> f64 {
+pub(crate) async fn add_sealed(_cx: &ActionContext, #[bound] base: f64, n: f64) -> f64 {
     base + n
 }
 

@@ -40,6 +40,12 @@ enum Content {
     Spilled { start_bytes: u64 },
 }
 
+impl Open {
+    fn new(start: PartStart) -> Self {
+        Self { start, content: Content::Memory(Pieces::default()), complete: false }
+    }
+}
+
 impl Parts {
     pub(super) fn new(boundary: &str, node: &Node) -> Result<Self, Refused> {
         let folder: Option<PathBuf> = node.settings.spill_dir.clone();
@@ -93,8 +99,7 @@ impl Parts {
             match self.parser.next_event()? {
                 None => return Poll::Ready(Ok(None)),
                 Some(Event::PartStart(start)) => {
-                    let content = Content::Memory(Pieces::default());
-                    self.open = Some(Open { start, content, complete: false });
+                    self.open = Some(Open::new(start));
                 }
                 Some(Event::Data(piece)) => self.keep(piece),
                 Some(Event::PartEnd) => {
