@@ -50,7 +50,7 @@ test("React reads ten thousand random values in what the encoder writes", { time
   const kinds = [...KINDS, "reference", "symbol", "error", "rejected", "broken"];
   const expected = [];
   for (let run = 0; run < RUNS; run += 1) {
-    const value = randomValue(randomness(seed + run), 40, { kinds, reference });
+    const value = randomValue(randomness(seed + run), 25, { kinds, reference });
     expected.push(await describe([value], { reference: (value) => value[CALL] }));
   }
   const answers = await encode(vectors(), expected);

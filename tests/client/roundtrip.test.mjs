@@ -13,7 +13,7 @@ import { KINDS, randomValue, randomness } from "../support/values.mjs";
 
 const RUNS = 10_000;
 /** How many values one call takes along. */
-const BATCH = 25;
+const BATCH = 50;
 const CALL = Symbol("what a server reference is");
 
 let node;
@@ -47,12 +47,21 @@ async function referenceMaker(count) {
   };
 }
 
-/** What `echo` gives back for arguments, which are sent without any that only the client can hold. */
+/**
+ * What `echo` gives back for arguments, which are sent without any that only the client can hold.
+ *
+ * React 19.3.1 takes a reply for complete when it meets a reference whose bound arguments came from a server, as it
+ * counts those as done before it counts the streams behind them. A promise that settles after them all prevents that. And
+ * it spoils all bytes that came in one piece of the body with a piece of a byte stream at its end, so that it gets the
+ * whole body as one.
+ */
 async function echoed(args) {
-  const body = await encodeReply(args);
+  const body = await encodeReply([new Promise((resolve) => setImmediate(resolve)), ...args]);
   const response = await fetch(node.url, { method: "POST", headers: { accept: "text/x-component", "next-action": echo }, body });
-  assert.equal(response.status, 200);
-  return (await createFromFetch(Promise.resolve(response), { callServer })).a;
+  if (response.status !== 200) return [`status ${response.status}: ${await response.text()}`];
+  const whole = new Response(await response.arrayBuffer());
+  const root = await createFromFetch(Promise.resolve(whole), { callServer });
+  return (await root.a).slice(1);
 }
 
 /** As a body carries it: in a form, a blob without a type is one of arbitrary bytes. */
@@ -102,8 +111,8 @@ test("ten thousand random values come back", { timeout: 240_000 }, async (t) => 
   t.diagnostic(`SEED=${seed}`);
   const kinds = [...KINDS, "reference"];
   for (let run = 0; run < RUNS; run += BATCH) {
-    const make = (reference) => Array.from({ length: BATCH }, (_, at) => randomValue(randomness(seed + run + at), 40, { kinds, asArguments: true, reference }));
-    assert.equal(await difference(make, 20 * BATCH), undefined, `SEED=${seed + run}, first call`);
+    const make = (reference) => Array.from({ length: BATCH }, (_, at) => randomValue(randomness(seed + run + at), 25, { kinds, asArguments: true, reference }));
+    assert.equal(await difference(make, 6 * BATCH), undefined, `SEED=${seed + run}, first call`);
   }
   t.diagnostic(`${RUNS} values came back`);
 });

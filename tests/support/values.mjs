@@ -33,9 +33,9 @@ const ONCE = ["blob", "iterator", "stream", "bytestream", "iterable", "asynciter
  *
  * With `kinds` it holds values of these kinds too, `KINDS` or any that `moreKinds` makes. `reference` makes
  * the server references, from a random number and bound arguments. `asArguments` leaves out what React's client loses:
- * of what can be read once it makes nothing when it meets it again, and what stands in a stream it sends again elsewhere.
+ * what can be read once is sent once, and in streams nothing is shared (nor anywhere without `shares`).
  */
-export function randomValue(random, size, { kinds = [], asArguments = false, reference } = {}) {
+export function randomValue(random, size, { kinds = [], asArguments = false, shares = true, reference } = {}) {
   const complete = [];
   const budget = { left: size };
   const keep = (value) => {
@@ -74,9 +74,8 @@ export function randomValue(random, size, { kinds = [], asArguments = false, ref
     }
   }
 
-  function items(depth) {
-    return Array.from({ length: random.below(5) }, () => value(depth + 1));
-  }
+  const list = (make) => Array.from({ length: random.below(5) }, make);
+  const items = (depth) => list(() => value(depth + 1));
 
   function key() {
     // The client forgets where it sent what stands under a key with a colon; that has a test of its own.
@@ -111,12 +110,15 @@ export function randomValue(random, size, { kinds = [], asArguments = false, ref
       case 5: return keep(new Map(items(depth).map((item) => [random.next() < 0.8 ? text() : value(depth + 1), item])));
       case 6: return keep(new Set(items(depth)));
       case 7: return bytes();
-      case 8: return complete.length > 0 ? random.pick(complete) : scalar();
+      case 8: return shares && complete.length > 0 ? random.pick(complete) : scalar();
       default: return scalar();
     }
   }
 
-  const apart = () => randomValue(random, 8, { kinds, asArguments, reference });
+  const apart = (kinds) => randomValue(random, 8, { kinds, asArguments, shares: false, reference });
+  // Bound arguments that a server gave are sent before everything else, but read after it, and React's own server loses
+  // the entries of forms that are not read in the order in which they were sent.
+  const bindable = kinds.filter((kind) => kind !== "formdata");
   const more = {
     random,
     reference,
@@ -124,8 +126,9 @@ export function randomValue(random, size, { kinds = [], asArguments = false, ref
     items,
     settled,
     blob: () => randomBlob(random),
-    streamed: (depth) => (asArguments ? Array.from({ length: random.below(4) }, apart) : items(depth)),
-    returned: (depth) => (asArguments ? apart() : settled(depth)),
+    streamed: (depth) => (asArguments ? list(() => apart(kinds)) : items(depth)),
+    bound: (depth) => (asArguments ? list(() => apart(bindable)) : items(depth)),
+    returned: (depth) => (asArguments ? apart(kinds) : settled(depth)),
   };
   return value(0);
 }
@@ -146,7 +149,8 @@ const moreKinds = {
     const form = new FormData();
     for (let left = random.below(5); left > 0; left -= 1) {
       // A form's line ends become those of HTTP when it is sent: that has a test of its own.
-      const name = random.pick(["a", "b", "", "1_a", "_1_", text().replace(/[\r\n]/g, "")]);
+      // A control character in a name is one in a header, which no server of HTTP takes.
+      const name = random.pick(["a", "b", "", "1_a", "_1_", text().replace(/[\0-\x1f]/g, "")]);
       form.append(name, random.below(3) ? text().replace(/[\r\n]/g, "") : blob());
     }
     return form;
@@ -168,7 +172,7 @@ const moreKinds = {
     };
   },
   asynciterator: (tools, depth) => moreKinds.iterable(tools, depth)[Symbol.asyncIterator](),
-  reference: ({ random, reference, items }, depth) => reference(random.below(1000), random.below(2) ? items(depth) : null),
+  reference: ({ random, reference, bound }, depth) => reference(random.below(1000), random.below(2) ? bound(depth) : null),
   symbol: ({ text }) => Symbol.for(text()),
   error: () => new Error("of the test"),
   rejected({ random }) {
