@@ -2,9 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use callboard_protocol::{
-    origin::{self, OriginCheck, OriginRefused},
-};
+use callboard_protocol::origin::{self, OriginCheck, OriginRefused};
 
 use super::Refused;
 use crate::node::Node;

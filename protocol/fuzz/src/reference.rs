@@ -2,12 +2,7 @@
 
 use std::sync::LazyLock;
 
-use callboard_protocol::{
-    ActionReference, KeyRing,
-    action_id::ActionId,
-    key_ring::KeyId,
-    sealing,
-};
+use callboard_protocol::{ActionReference, KeyRing, action_id::ActionId, key_ring::KeyId, sealing};
 
 use super::checks;
 

@@ -13,9 +13,8 @@ use super::reference::RING;
 pub(crate) const NOW_MS: u64 = 1_000_000;
 
 /// The action that everything here is sealed for.
-pub(crate) static REFERENCE: LazyLock<ActionReference> = LazyLock::new(|| {
-    ActionReference::sign(&RING, ActionId::derive(b"salt", "fuzz", InfoByte::ALL))
-});
+pub(crate) static REFERENCE: LazyLock<ActionReference> =
+    LazyLock::new(|| ActionReference::sign(&RING, ActionId::derive(b"salt", "fuzz", InfoByte::ALL)));
 
 /// Opens the bytes as they are; then seals them, and opens that after one change.
 pub fn run(bytes: &[u8]) {

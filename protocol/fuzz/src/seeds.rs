@@ -95,7 +95,12 @@ fn part(part: VectorPart) -> Part {
         None => Part::text(part.name, part.value.unwrap_or_default()),
         Some(base64) => {
             let bytes = BASE64.decode(base64.as_bytes()).unwrap_or_default();
-            Part::file(part.name, part.filename.unwrap_or_default(), part.media_type.unwrap_or_default(), bytes)
+            Part::file(
+                part.name,
+                part.filename.unwrap_or_default(),
+                part.media_type.unwrap_or_default(),
+                bytes,
+            )
         }
     }
 }
@@ -126,13 +131,18 @@ pub(crate) fn response(golden: &Golden) -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn origin(golden: &Golden) -> Vec<Vec<u8>> {
-    let more = ["https://a.example\n\na.example, b.example\n", "http://[::1]:80\n[::1]\n", "\nexample.com\n\nsame-origin\n1"];
+    let more = [
+        "https://a.example\n\na.example, b.example\n",
+        "http://[::1]:80\n[::1]\n",
+        "\nexample.com\n\nsame-origin\n1",
+    ];
     let all = golden.origins.iter().map(String::as_str).chain(more);
     short(all.map(|text| text.as_bytes().to_vec()))
 }
 
 pub(crate) fn reference(_: &Golden) -> Vec<Vec<u8>> {
-    let sign = |name: &str, info| ActionReference::sign(&RING, ActionId::derive(b"salt", name, info)).to_string();
+    let sign =
+        |name: &str, info| ActionReference::sign(&RING, ActionId::derive(b"salt", name, info)).to_string();
     let texts = [
         sign("one", InfoByte::ALL),
         sign("two", InfoByte::for_arguments(2)),

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_beginning_ends_between_characters() {
-        for text in [JsString::from("aé😀b"), JsString::from_units(&[0x61, 0xE9, 0xD83D, 0xDE00, 0xDC00])] {
+        for text in [JsString::from("aé😀b"), JsString::from_units(&[0x61, 0xE9, 0xD83D, 0xDE00, 0xDC00])]
+        {
             let whole = text.to_text_lossy();
             for bytes_max in 0..12 {
                 let beginning = text.beginning(bytes_max);

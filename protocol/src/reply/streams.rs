@@ -47,9 +47,10 @@ impl Decoder {
     pub(super) fn stream(&mut self, kind: StreamKind, id: u64) -> Result<NodeId, ReplyErrorKind> {
         let number = u32::try_from(self.streams.len()).expect("objects are limited far below 2^32");
         let rows = self.index.rows.entry(id).or_default();
-        if rows.stream.replace(number).is_some() {
+        if rows.stream.is_some() {
             return Err(ReplyErrorKind::UsedTwice { what: "a stream" });
         }
+        rows.stream = Some(number);
         let waiting = rows.unread.iter().map(|(arrival, _)| Reverse((*arrival, Task::Row(number))));
         self.budget.work(waiting.len());
         self.queue.extend(waiting);

@@ -38,7 +38,10 @@ fn assert_bounded<T: DeserializeOwned>(name: &str, body: String) {
     let cost = Cost::of(length, || {
         let read = de::from_value::<T>(&value);
         let refused = |error: &de::DeError| matches!(error.problem(), Problem::TooManyExpansions { .. });
-        assert!(read.is_ok() || read.is_err_and(|error| refused(&error)), "{name}: refused for another reason");
+        assert!(
+            read.is_ok() || read.is_err_and(|error| refused(&error)),
+            "{name}: refused for another reason"
+        );
         0
     });
     println_cost(name, &cost);
@@ -66,7 +69,10 @@ fn long_keys_are_not_copied_for_each_use() {
     let half = format!("{{\"\\ud800{long}\":1,\"price\":1}}");
     assert_bounded::<Vec<Item>>("a key with half of a pair", shared(&half, 50_000));
     assert_bounded::<Vec<Item>>("a long key", shared(&format!("{{\"{long}\":1,\"price\":1}}"), 50_000));
-    assert_bounded::<Vec<BTreeMap<String, f64>>>("a long key of a map", shared(&format!("{{\"{long}\":1}}"), 50_000));
+    assert_bounded::<Vec<BTreeMap<String, f64>>>(
+        "a long key of a map",
+        shared(&format!("{{\"{long}\":1}}"), 50_000),
+    );
     assert_bounded::<Vec<BTreeMap<i128, f64>>>(
         "digits as a key",
         shared(&format!("{{\"{}1\":1}}", "0".repeat(400_000)), 50_000),

@@ -30,9 +30,15 @@ pub(crate) const REFERENCES: &[Family] = &[
     ("deep arrays", |n| Encoded::Text("[".repeat(n) + &"]".repeat(n))),
     ("deep objects", |n| Encoded::Text(r#"{"a":"#.repeat(n) + "1" + &"}".repeat(n))),
     ("arrays that never close", |n| Encoded::Text("[".repeat(n))),
-    ("a long path", |n| Encoded::Text(format!("[{}{},\"$0{}\"]", "[".repeat(n), "]".repeat(n), ":0".repeat(n)))),
+    ("a long path", |n| {
+        Encoded::Text(format!("[{}{},\"$0{}\"]", "[".repeat(n), "]".repeat(n), ":0".repeat(n)))
+    }),
     ("a wide object and references into it", |n| {
-        text([format!("{{{}}}", members(n, "1"))].into_iter().chain((0..n).map(|at| format!("\"$0:0:key{at}\""))))
+        text(
+            [format!("{{{}}}", members(n, "1"))]
+                .into_iter()
+                .chain((0..n).map(|at| format!("\"$0:0:key{at}\""))),
+        )
     }),
     ("references behind references", |n| {
         text((0..n).map(|at| format!("\"$0:{}\"", at + 1)).chain(["[]".to_owned()]))
@@ -46,7 +52,9 @@ pub(crate) const REFERENCES: &[Family] = &[
         let long = format!("\"{}\"", "é".repeat(n));
         text([long].into_iter().chain((0..n).map(|_| r#"{"a":["$0:0",1]}"#.to_owned())))
     }),
-    ("half of a pair at the end of a long text", |n| Encoded::Text(format!("[\"{}\\ud800\"]", "é".repeat(n)))),
+    ("half of a pair at the end of a long text", |n| {
+        Encoded::Text(format!("[\"{}\\ud800\"]", "é".repeat(n)))
+    }),
     ("a path of halves of pairs", |n| Encoded::Text(format!("[{{}},\"$0:0{}\"]", ":\\ud800".repeat(n)))),
     ("a chain of parts", |n| {
         let chain = (1..n).map(|at| part(at, format!("\"${:x}\"", at + 1)));
@@ -67,7 +75,12 @@ pub(crate) const PROMISES: &[Family] = &[
     }),
     ("promises that resolve to the one before", |n| {
         let chain = (2..n).map(|at| part(at, format!("\"$@{:x}\"", at - 1)));
-        form([part(0, list(n, |at| format!("\"$@{:x}\"", at + 1)))].into_iter().chain(chain).chain([part(1, "1")]))
+        form(
+            [part(0, list(n, |at| format!("\"$@{:x}\"", at + 1)))]
+                .into_iter()
+                .chain(chain)
+                .chain([part(1, "1")]),
+        )
     }),
     ("a ring of promises", |n| {
         let ring = (1..=n).map(|at| part(at, format!("\"$@{:x}\"", at % n + 1)));

@@ -51,10 +51,14 @@ fn what_is_almost_a_boundary_costs_no_more_than_its_length() {
 
 #[test]
 fn headers_cost_no_more_than_their_length() {
-    assert_both_linear("a long name", |n| format!("--cut\r\ncontent-disposition: form-data; name=\"{}\"\r\n\r\n", "%22".repeat(n)));
+    assert_both_linear("a long name", |n| {
+        format!("--cut\r\ncontent-disposition: form-data; name=\"{}\"\r\n\r\n", "%22".repeat(n))
+    });
     assert_both_linear("a header that never ends", |n| format!("{HEAD}x: {}", "a".repeat(n)));
     assert_both_linear("headers that never end", |n| format!("{HEAD}{}", "x: 1\r\n".repeat(n)));
-    assert_both_linear("parameters", |n| format!("--cut\r\ncontent-disposition: form-data{}; name=\"0\"\r\n\r\n", "; a=b".repeat(n)));
+    assert_both_linear("parameters", |n| {
+        format!("--cut\r\ncontent-disposition: form-data{}; name=\"0\"\r\n\r\n", "; a=b".repeat(n))
+    });
 }
 
 #[test]

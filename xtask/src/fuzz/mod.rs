@@ -90,7 +90,10 @@ fn fuzz(name: &str, corpus: &Path, seconds: u64) -> anyhow::Result<Run> {
     if finding {
         eprintln!("{log}");
     }
-    Ok(Run { executions: executions(&log).with_context(|| format!("{name} did not say how often it ran"))?, finding })
+    Ok(Run {
+        executions: executions(&log).with_context(|| format!("{name} did not say how often it ran"))?,
+        finding,
+    })
 }
 
 /// What libFuzzer says at its end.
@@ -131,14 +134,16 @@ fn binary(name: &str) -> anyhow::Result<Command> {
 /// The targets, by the names of their files.
 fn targets() -> anyhow::Result<Vec<String>> {
     let files = std::fs::read_dir(folder().join("fuzz_targets"))?;
-    let names = files.map(|file| Ok(file?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()));
+    let names =
+        files.map(|file| Ok(file?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()));
     let mut names = names.collect::<anyhow::Result<Vec<_>>>()?;
     names.sort();
     Ok(names)
 }
 
 fn install() -> anyhow::Result<()> {
-    let installed = cargo().args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    let installed =
+        cargo().args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     if installed.success() {
         return Ok(());
     }

@@ -29,7 +29,8 @@ pub(crate) fn total() -> anyhow::Result<u64> {
 
 /// Runs and executions by target.
 fn sums() -> anyhow::Result<BTreeMap<String, (u64, u64)>> {
-    let text = fs::read_to_string(repository::root().join(RUNS)).with_context(|| format!("cannot read {RUNS}"))?;
+    let text =
+        fs::read_to_string(repository::root().join(RUNS)).with_context(|| format!("cannot read {RUNS}"))?;
     let mut sums = BTreeMap::new();
     for line in text.lines() {
         let mut words = line.split_whitespace().skip(1);
@@ -44,7 +45,8 @@ fn sums() -> anyhow::Result<BTreeMap<String, (u64, u64)>> {
 
 /// The page with its table as the runs say.
 pub(crate) fn documented() -> anyhow::Result<(String, String)> {
-    let page = fs::read_to_string(repository::root().join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
+    let page =
+        fs::read_to_string(repository::root().join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
     let (before, rest) = page.split_once(BEGIN).with_context(|| format!("{PAGE} has no line {BEGIN:?}"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("{PAGE} has no line {END:?}"))?;
     let mut table = "| target | runs | executions |\n|---|---|---|\n".to_owned();

@@ -314,6 +314,19 @@ fn names_of_old_clients_mean_something_where_the_setting_says_so() {
     call.incoming.finish().unwrap();
 }
 
+/// Found by fuzzing: the refused second use took the rows of the first, for a stream that there was not.
+#[test]
+fn a_stream_used_again_behind_a_promise_keeps_its_rows() {
+    let call = Call::of(&[("0", r#"["$R1","$@2"]"#), ("2", r#""$R1""#), ("S1", "5"), ("S1", "C")]);
+    assert!(matches!(promise(&call.argument(1)), Promise::Rejected { .. }));
+    let Some(Node::Stream(Stream { items: Items::Live(live), .. })) = call.argument(0).node().cloned() else {
+        panic!("the first use is a stream");
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(matches!(live.poll_next(&mut context), Poll::Ready(Ok(Slot::Number(5.0)))));
+    assert!(matches!(live.poll_next(&mut context), Poll::Ready(Err(StreamEnd::Closed))));
+}
+
 #[test]
 fn a_decoder_can_be_sent_to_another_thread() {
     fn is_send<T: Send>(_: &T) {}
