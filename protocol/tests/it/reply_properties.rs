@@ -269,13 +269,28 @@ fn steps(body: &Encoded) -> (u64, usize) {
 
 /// Bodies that would cost a careless decoder the square of their length.
 pub(crate) fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
+    [hostile_texts(n), hostile_forms(n), hostile_streams(n)].concat()
+}
+
+fn members(n: usize, value: &str) -> String {
+    (0..n).map(|at| format!("\"key{at}\":{value}")).collect::<Vec<_>>().join(",")
+}
+
+fn part(id: usize, model: impl Into<String>) -> Part {
+    Part::text(id.to_string(), model.into())
+}
+
+/// A root that is an array of these.
+fn root_of(items: impl IntoIterator<Item = String>) -> Part {
+    part(0, format!("[{}]", items.into_iter().collect::<Vec<_>>().join(",")))
+}
+
+fn hostile_texts(n: usize) -> Vec<(&'static str, Encoded)> {
     let text = |list: Vec<String>| Encoded::Text(format!("[{}]", list.join(",")));
     let repeat = |item: &str| vec![item.to_owned(); n];
-    let members = |value: &str| (0..n).map(|at| format!("\"key{at}\":{value}")).collect::<Vec<_>>().join(",");
-    let part = |id: usize, model: String| Part::text(id.to_string(), model);
     vec![
         ("a wide object and many references into it", {
-            let mut list = vec![format!("{{{}}}", members("1"))];
+            let mut list = vec![format!("{{{}}}", members(n, "1"))];
             list.extend((0..n).map(|at| format!("\"$0:0:key{at}\"")));
             text(list)
         }),
@@ -292,17 +307,21 @@ pub(crate) fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
             text(["[]".to_owned()].into_iter().chain((0..n).map(|at| format!("\"$0:{at}\""))).collect())
         }),
         ("one key many times", Encoded::Text(format!("{{{}}}", repeat("\"k\":1").join(",")))),
-        ("many keys, each twice", Encoded::Text(format!("{{{},{}}}", members("1"), members("\"$0\"")))),
+        ("many keys, each twice", Encoded::Text(format!("{{{},{}}}", members(n, "1"), members(n, "\"$0\"")))),
         ("a long string referred to often", {
             let mut list = vec![format!("\"{}\"", "é".repeat(n))];
             list.extend(repeat(r#"{"a":["$0:0",1]}"#));
             text(list)
         }),
+    ]
+}
+
+fn hostile_forms(n: usize) -> Vec<(&'static str, Encoded)> {
+    let repeat = |item: &str| vec![item.to_owned(); n];
+    vec![
         ("a chain of parts", {
             let models = (1..n).map(|at| part(at, format!("\"${:x}\"", at + 1)));
-            Encoded::Form(
-                [part(0, "\"$1\"".into())].into_iter().chain(models).chain([part(n, "1".into())]).collect(),
-            )
+            Encoded::Form([part(0, "\"$1\"")].into_iter().chain(models).chain([part(n, "1")]).collect())
         }),
         ("a chain of promises", {
             let models = (0..n).map(|at| part(at, format!("[\"$@{:x}\"]", at + 1)));
@@ -310,57 +329,55 @@ pub(crate) fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
         }),
         ("promises that resolve to the next", {
             let models = (1..n).map(|at| part(at, format!("\"$@{:x}\"", at + 1)));
-            Encoded::Form([part(0, "[\"$@1\"]".into())].into_iter().chain(models).collect())
+            Encoded::Form([part(0, "[\"$@1\"]")].into_iter().chain(models).collect())
         }),
         ("a map whose entries are one wide object", {
             let entries = part(1, format!("[{}]", repeat("\"$2\"").join(",")));
-            let wide = part(2, format!("{{{}}}", members("1")));
-            Encoded::Form(vec![wide, entries, part(0, "[\"$Q1\"]".into())])
+            let wide = part(2, format!("{{{}}}", members(n, "1")));
+            Encoded::Form(vec![wide, entries, part(0, "[\"$Q1\"]")])
         }),
         ("one part for many maps", {
             let entries = part(1, format!("[{}]", repeat("[1,2]").join(",")));
-            Encoded::Form(vec![entries, part(0, format!("[{}]", repeat("\"$Q1\"").join(",")))])
+            Encoded::Form(vec![entries, root_of(repeat("\"$Q1\""))])
         }),
+        ("a map that fails, behind many promises", {
+            let entries = part(1, format!("[{},3]", repeat("[1,2]").join(",")));
+            let ids = || 2..n + 2;
+            let root = root_of(ids().map(|at| format!("\"$@{at:x}\"")));
+            let promised = ids().map(|at| part(at, "\"$Q1\""));
+            Encoded::Form([entries, root].into_iter().chain(promised).collect())
+        }),
+        ("one form for many values", {
+            let entries = (0..n).map(|_| Part::text("_1_a", ""));
+            Encoded::Form(entries.chain([root_of(repeat("\"$K1\""))]).collect())
+        }),
+    ]
+}
+
+fn hostile_streams(n: usize) -> Vec<(&'static str, Encoded)> {
+    let repeat = |item: &str| vec![item.to_owned(); n];
+    vec![
         ("one stream of many rows", {
             let rows = (0..n).map(|_| Part::text("S1", "[\"$0\"]"));
-            Encoded::Form([part(0, "[\"$R1\"]".into())].into_iter().chain(rows).collect())
+            Encoded::Form([part(0, "[\"$R1\"]")].into_iter().chain(rows).collect())
         }),
         ("many streams of one row", {
-            let root = part(
-                0,
-                format!("[{}]", (1..=n).map(|at| format!("\"$X{at:x}\"")).collect::<Vec<_>>().join(",")),
-            );
+            let root = root_of((1..=n).map(|at| format!("\"$X{at:x}\"")));
             let rows = (1..=n).map(|at| Part::text(format!("S{at}"), "1"));
             Encoded::Form([root].into_iter().chain(rows).collect())
         }),
         ("rows for nobody, and one stream many times", {
             let rows = (0..n).map(|_| Part::text("S1", "1"));
             let root = part(0, format!("[\"$@2\",\"$@3\",{}]", repeat("1").join(",")));
-            let streams =
-                [part(2, "[\"$R1\"]".into()), part(3, format!("[{}]", repeat("\"$R1\"").join(",")))];
+            let streams = [part(2, "[\"$R1\"]"), part(3, format!("[{}]", repeat("\"$R1\"").join(",")))];
             Encoded::Form(rows.chain([root]).chain(streams).collect())
         }),
-        ("a map that fails, behind many promises", {
-            let entries = part(1, format!("[{},3]", repeat("[1,2]").join(",")));
-            let ids = || 2..n + 2;
-            let root = part(
-                0,
-                format!("[{}]", ids().map(|at| format!("\"$@{at:x}\"")).collect::<Vec<_>>().join(",")),
-            );
-            let promised = ids().map(|at| part(at, "\"$Q1\"".into()));
-            Encoded::Form([entries, root].into_iter().chain(promised).collect())
-        }),
         ("many server references bound to one promise that is last", {
-            let reference = part(1, r#"{"id":"a","bound":"$@2"}"#.into());
+            let reference = part(1, r#"{"id":"a","bound":"$@2"}"#);
             let root = part(0, format!("[\"$R3\",{}]", repeat("\"$h1\"").join(",")));
             let rows = (0..n).map(|_| Part::text("S3", "\"$h1\""));
-            let last = part(2, "[1]".into());
+            let last = part(2, "[1]");
             Encoded::Form([reference, root].into_iter().chain(rows).chain([last]).collect())
-        }),
-        ("one form for many values", {
-            let entries = (0..n).map(|_| Part::text("_1_a", ""));
-            let root = part(0, format!("[{}]", repeat("\"$K1\"").join(",")));
-            Encoded::Form(entries.chain([root]).collect())
         }),
     ]
 }
