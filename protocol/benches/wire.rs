@@ -21,6 +21,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use data_encoding::BASE64;
 use serde_json::Value as Json;
 
+#[path = "../examples/vectors/refused.rs"]
+mod refused;
 #[path = "../examples/vectors/reply.rs"]
 mod reply;
 #[path = "../examples/vectors/response.rs"]

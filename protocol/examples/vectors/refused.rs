@@ -4,7 +4,7 @@
 use callboard_protocol::{
     Value,
     multipart::Part,
-    reply::{EncodeError, Encoded, encode},
+    reply::{EncodeError, Encoded, Limits, encode},
     value::{Builder, Node, Promise, Slot},
 };
 use serde_json::Value as Json;
@@ -62,7 +62,7 @@ fn is_left_out() -> Result<(), String> {
         Ok(Encoded::Form(parts)) if parts == [Part::text("0", "[\"$@1\"]")] => parts,
         other => return Err(format!("our client makes {other:?} of it")),
     };
-    let value = reply::stream(&parts, Default::default()).map_err(|error| error.to_string())?;
+    let value = reply::stream(&parts, Limits::default()).map_err(|error| error.to_string())?;
     let argument = value.as_array().and_then(<[_]>::first).map(|slot| value.at(slot));
     match argument.as_ref().and_then(Value::node) {
         Some(Node::Promise(Promise::Rejected { .. })) => Ok(()),

@@ -110,10 +110,10 @@ impl Decoder {
         for bound in &self.batch.bound {
             waiting.entry(bound.promise).or_default().push(bound.unit);
         }
-        let mut promised: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut by_unit: HashMap<u32, Vec<u32>> = HashMap::new();
         for &promise in &self.batch.decoded {
             let unit = self.index.entry(self.promises[promise as usize].entry).unit;
-            promised.entry(unit).or_default().push(promise);
+            by_unit.entry(unit).or_default().push(promise);
         }
         self.budget.work(self.batch.bound.len() + self.batch.decoded.len());
         while let Some((next, failure)) = failing.pop() {
@@ -133,7 +133,7 @@ impl Decoder {
                     unit.failed.get_or_insert_with(|| Failure::clone(&failure));
                     let units = std::mem::take(&mut unit.dependents);
                     failing.extend(units.into_iter().map(Failing::Unit).map(both));
-                    let promises = promised.remove(&number).unwrap_or_default();
+                    let promises = by_unit.remove(&number).unwrap_or_default();
                     failing.extend(promises.into_iter().map(Failing::Promise).map(both));
                 }
             }

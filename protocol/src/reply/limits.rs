@@ -93,6 +93,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    #[inline]
     pub(super) fn node(&mut self, limits: &Limits) -> Result<(), ReplyErrorKind> {
         self.nodes += 1;
         self.spend(1, limits)?;
@@ -112,15 +113,14 @@ impl Budget {
     }
 
     /// Counts elementary steps, before they are taken.
+    #[inline]
     pub(super) fn spend(&mut self, steps: usize, limits: &Limits) -> Result<(), ReplyErrorKind> {
         self.work(steps);
-        if self.work > limits.work_max {
-            return Err(ReplyErrorKind::Limit { setting: "work_max", max: limits.work_max });
-        }
-        Ok(())
+        if self.work > limits.work_max { Err(overspent(limits)) } else { Ok(()) }
     }
 
     /// Counts steps where nothing can be refused; the next [`Self::spend`] refuses.
+    #[inline]
     pub(super) fn work(&mut self, steps: usize) {
         self.work = self.work.saturating_add(steps as u64);
     }
@@ -130,7 +130,13 @@ impl Budget {
     }
 }
 
+#[cold]
+fn overspent(limits: &Limits) -> ReplyErrorKind {
+    ReplyErrorKind::Limit { setting: "work_max", max: limits.work_max }
+}
+
 /// Refuses a count beyond a limit.
+#[inline]
 pub(super) fn check(setting: &'static str, count: usize, max: usize) -> Result<(), ReplyErrorKind> {
     if count > max { Err(ReplyErrorKind::Limit { setting, max: max as u64 }) } else { Ok(()) }
 }

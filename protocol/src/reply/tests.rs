@@ -1,3 +1,5 @@
+mod incoming;
+
 use super::*;
 use crate::{
     ErrorCode,
@@ -27,6 +29,8 @@ fn each_limit_refuses_one_more() {
         (Limits { bytes_max: 3, ..default }, r#"["ab\n"]"#, r#"["abc\n"]"#),
         (Limits { array_slots_max: 3, ..default }, "[1,2]", "[1,2,3]"),
         (Limits { bigint_chars_max: 2, ..default }, r#"["$n12"]"#, r#"["$n123"]"#),
+        // Four bytes, a node and a slot; one more of each.
+        (Limits { work_max: 7, ..default }, "[12]", "[1,2]"),
     ];
     for (limits, fits, too_much) in cases {
         assert!(text(fits, &limits).is_ok(), "{fits}");
@@ -131,4 +135,50 @@ fn a_form_data_value_behind_a_promise_that_settled_late_is_not_lost() {
     let value = parts(&fields).unwrap();
     let full = |node: &&Node| matches!(node, Node::FormData(entries) if entries.len() == 1);
     assert_eq!(value.graph().nodes().filter(full).count(), 2);
+}
+
+/// CVE-2025-55182: what is inherited is no member, of whatever the path has come to.
+#[test]
+fn paths_lead_over_own_members_alone() {
+    for value in ["[1]", "{\"a\":1}", "\"text\"", "1", "null", "\"$D1970-01-01T00:00:00.000Z\"", "\"$n1\""] {
+        for key in
+            ["__proto__", "constructor", "then", "toString", "constructor:constructor", "0x0", "00", "-1"]
+        {
+            let body = format!("[{value},\"$0:0:{key}\"]");
+            let error = text(&body, &Limits::default()).unwrap_err();
+            assert!(matches!(error.kind, ReplyErrorKind::Reference { .. }), "{body}: {error}");
+        }
+    }
+    for made in ["$Q1", "$W1", "$i1", "$h1", "$@1", "$K1", "$R1"] {
+        let body = format!("[\"{made}\",\"$0:0:then\"]");
+        assert!(parts(&[("1", "[]"), ("0", &body)]).is_err(), "{body}");
+    }
+}
+
+/// CVE-2026-23869: a part is marked before anything is made of it, so one that fails is not tried again.
+#[test]
+fn a_container_that_fails_is_made_once() {
+    let fields = [("0", r#"["$@1","$@2"]"#), ("3", "[[1,2],3]"), ("1", r#"["$Q3"]"#), ("2", r#"["$Q3"]"#)];
+    let value = parts(&fields).unwrap();
+    for slot in value.as_array().unwrap() {
+        let Slot::Node(id) = slot else { panic!() };
+        let promise = value.graph().node(*id);
+        assert!(matches!(promise, Node::Promise(crate::value::Promise::Rejected { .. })), "{promise:?}");
+    }
+    let twice = parts(&[("3", "[[1,2]]"), ("0", r#"["$Q3","$W3"]"#)]).unwrap_err();
+    assert_eq!(twice.kind, ReplyErrorKind::UsedTwice { what: "a set" });
+}
+
+#[test]
+fn work_is_limited_however_it_is_spent() {
+    let limits = Limits { work_max: 2000, ..Limits::default() };
+    let rows: Vec<_> = std::iter::once(("0", r#"["$R1","$@2"]"#)).chain([("S1", "[1]"); 500]).collect();
+    let rows: Vec<_> = rows.into_iter().map(|(name, value)| Part::text(name, value)).collect();
+    let error = decode_parts(&rows, "", &limits, &known).unwrap_err();
+    assert_eq!(error.kind, ReplyErrorKind::Limit { setting: "work_max", max: 2000 });
+
+    let mut incoming = Incoming::new(limits, crate::value::Flow::default(), Box::new(known));
+    let pushed: Vec<_> = rows.into_iter().map(|part| incoming.push(part)).collect();
+    assert_eq!(pushed.last(), Some(&Err(error)));
+    assert!(incoming.steps() < 2000 + 100, "{} steps", incoming.steps());
 }

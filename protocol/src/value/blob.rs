@@ -81,8 +81,7 @@ impl BlobContent {
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(bytes_max);
         match self {
             Self::Memory(bytes) => {
-                let start =
-                    bytes.len() - usize::try_from(left).expect("what is in memory has a length that fits");
+                let start = bytes.len() - usize::try_from(left).map_err(io::Error::other)?;
                 Ok(bytes.slice(start..start + length))
             }
             Self::Spilled(spilled) => {

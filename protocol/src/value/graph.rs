@@ -195,7 +195,9 @@ impl Builder {
             Some(graph) => {
                 if !nodes.is_empty() {
                     let later = graph.later.get_or_init(Box::default);
-                    nodes.into_iter().for_each(|node| later.push(node));
+                    for node in nodes {
+                        later.push(node);
+                    }
                 }
                 Arc::clone(graph)
             }

@@ -13,6 +13,7 @@ mod refused;
 #[path = "../../examples/vectors/reply.rs"]
 mod reply;
 mod reply_properties;
+mod reply_streaming;
 #[path = "../../examples/vectors/response.rs"]
 mod response;
 #[path = "../../examples/vectors/tagged.rs"]

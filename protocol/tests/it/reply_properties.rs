@@ -5,13 +5,16 @@ use callboard_protocol::{
     js::{BigInt, Date, JsString},
     multipart::{self, Part},
     reply::{Body, Encoded, Limits, Resolution, decode_counted, decode_parts, decode_text, encode},
-    value::{ArrayKind, Blob, Builder, Node, NodeId, Promise, Slot, TypedArray},
+    value::{
+        ArrayKind, Blob, Builder, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind,
+        TypedArray,
+    },
 };
 use proptest::prelude::*;
 
 use crate::{golden_reply::vectors, reply, tagged};
 
-fn known(_: &JsString) -> Resolution {
+pub(crate) fn known(_: &JsString) -> Resolution {
     Resolution::Known
 }
 
@@ -50,10 +53,10 @@ fn any_scalar() -> impl Strategy<Value = Slot> {
     ]
 }
 
-fn any_value() -> impl Strategy<Value = Value> {
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     let item =
         prop_oneof![any_scalar().prop_map(Item::Scalar), any::<prop::sample::Index>().prop_map(Item::Object)];
-    let plan = (0_u8..11, prop::collection::vec(item, 0..6)).prop_map(|(kind, items)| Plan { kind, items });
+    let plan = (0_u8..12, prop::collection::vec(item, 0..6)).prop_map(|(kind, items)| Plan { kind, items });
     prop::collection::vec(plan, 1..14).prop_map(|plans| build(&plans))
 }
 
@@ -94,6 +97,8 @@ fn build(plans: &[Plan]) -> Value {
                 Some(slot) => Node::Promise(Promise::Fulfilled(slot)),
                 None => Node::Promise(Promise::Rejected { digest: None }),
             },
+            // Nothing names what stands in a row but promises and server references.
+            11 => Node::Stream(stream(slots(|kind| !matches!(kind, 9 | 10)), &mut builder)),
             _ => {
                 let bound = (plan.items.len() % 2 == 1).then(any);
                 Node::ServerReference { id: format!("action{at}").into(), bound }
@@ -102,6 +107,23 @@ fn build(plans: &[Plan]) -> Value {
         *builder.node_mut(ids[at]) = node;
     }
     builder.finish(Slot::Node(ids[0]))
+}
+
+/// A stream of these items; how it ends is up to the first.
+fn stream(mut items: Vec<Slot>, builder: &mut Builder) -> Stream {
+    let (kind, end) = match items.first() {
+        None => {
+            let bytes = TypedArray { kind: ArrayKind::Uint8, bytes: vec![1, 2].into() };
+            items.push(Slot::Node(builder.add(Node::Bytes(bytes))));
+            (StreamKind::Bytes, StreamEnd::Closed)
+        }
+        Some(Slot::Undefined | Slot::Null) => (StreamKind::Values, StreamEnd::Closed),
+        Some(Slot::Bool(_)) => (StreamKind::Values, StreamEnd::Errored { digest: None }),
+        Some(Slot::Number(_)) => (StreamKind::AsyncIterable, StreamEnd::Closed),
+        Some(Slot::String(_)) => (StreamKind::AsyncIterator, StreamEnd::Closed),
+        Some(slot) => (StreamKind::AsyncIterable, StreamEnd::Returned(slot.clone())),
+    };
+    Stream { kind, items: Items::Complete { items, end } }
 }
 
 fn member((at, slot): (usize, Slot)) -> (JsString, Slot) {
@@ -217,7 +239,7 @@ fn mutated_vectors_are_decoded_or_refused() {
 }
 
 /// Settings that let everything through but what would need memory beyond the body.
-fn wide_open() -> Limits {
+pub(crate) fn wide_open() -> Limits {
     let max = usize::MAX;
     Limits {
         depth_max: max,
@@ -226,6 +248,7 @@ fn wide_open() -> Limits {
         bytes_max: max,
         parts_max: max,
         array_slots_max: u64::MAX,
+        work_max: u64::MAX,
         ..Limits::default()
     }
 }
@@ -245,7 +268,7 @@ fn steps(body: &Encoded) -> (u64, usize) {
 }
 
 /// Bodies that would cost a careless decoder the square of their length.
-fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
+pub(crate) fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
     let text = |list: Vec<String>| Encoded::Text(format!("[{}]", list.join(",")));
     let repeat = |item: &str| vec![item.to_owned(); n];
     let members = |value: &str| (0..n).map(|at| format!("\"key{at}\":{value}")).collect::<Vec<_>>().join(",");
@@ -297,6 +320,42 @@ fn hostile(n: usize) -> Vec<(&'static str, Encoded)> {
         ("one part for many maps", {
             let entries = part(1, format!("[{}]", repeat("[1,2]").join(",")));
             Encoded::Form(vec![entries, part(0, format!("[{}]", repeat("\"$Q1\"").join(",")))])
+        }),
+        ("one stream of many rows", {
+            let rows = (0..n).map(|_| Part::text("S1", "[\"$0\"]"));
+            Encoded::Form([part(0, "[\"$R1\"]".into())].into_iter().chain(rows).collect())
+        }),
+        ("many streams of one row", {
+            let root = part(
+                0,
+                format!("[{}]", (1..=n).map(|at| format!("\"$X{at:x}\"")).collect::<Vec<_>>().join(",")),
+            );
+            let rows = (1..=n).map(|at| Part::text(format!("S{at}"), "1"));
+            Encoded::Form([root].into_iter().chain(rows).collect())
+        }),
+        ("rows for nobody, and one stream many times", {
+            let rows = (0..n).map(|_| Part::text("S1", "1"));
+            let root = part(0, format!("[\"$@2\",\"$@3\",{}]", repeat("1").join(",")));
+            let streams =
+                [part(2, "[\"$R1\"]".into()), part(3, format!("[{}]", repeat("\"$R1\"").join(",")))];
+            Encoded::Form(rows.chain([root]).chain(streams).collect())
+        }),
+        ("a map that fails, behind many promises", {
+            let entries = part(1, format!("[{},3]", repeat("[1,2]").join(",")));
+            let ids = || 2..n + 2;
+            let root = part(
+                0,
+                format!("[{}]", ids().map(|at| format!("\"$@{at:x}\"")).collect::<Vec<_>>().join(",")),
+            );
+            let promised = ids().map(|at| part(at, "\"$Q1\"".into()));
+            Encoded::Form([entries, root].into_iter().chain(promised).collect())
+        }),
+        ("many server references bound to one promise that is last", {
+            let reference = part(1, r#"{"id":"a","bound":"$@2"}"#.into());
+            let root = part(0, format!("[\"$R3\",{}]", repeat("\"$h1\"").join(",")));
+            let rows = (0..n).map(|_| Part::text("S3", "\"$h1\""));
+            let last = part(2, "[1]".into());
+            Encoded::Form([reference, root].into_iter().chain(rows).chain([last]).collect())
         }),
         ("one form for many values", {
             let entries = (0..n).map(|_| Part::text("_1_a", ""));
