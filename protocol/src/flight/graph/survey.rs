@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// A walk through one graph.
-struct Walk {
+struct Walk<'v> {
     /// The graph's position in the list.
     graph: usize,
     /// A value of the graph.
-    value: Value,
+    value: &'v Value,
     /// The objects the walk is in, outermost first, each with how many of its slots were looked at.
     open: Vec<(NodeId, usize)>,
     /// What the client makes later, by itself.
@@ -35,7 +35,7 @@ impl Session {
         if self.graphs.mark(graph, start).progress != Progress::Unseen {
             return Ok(());
         }
-        let mut walk = Walk { graph, value: value.clone(), open: Vec::new(), later: vec![start] };
+        let mut walk = Walk { graph, value, open: Vec::new(), later: vec![start] };
         while let Some(next) = walk.later.pop() {
             self.meet(&mut walk, next).map_err(FlightError::new)?;
             while let Some(inner) = self.next_inner(&mut walk) {
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// The next object in a slot, or nothing when the walk has left its first object.
-    fn next_inner(&mut self, walk: &mut Walk) -> Option<NodeId> {
+    fn next_inner(&mut self, walk: &mut Walk<'_>) -> Option<NodeId> {
         while let Some((id, position)) = walk.open.last_mut() {
             let node = walk.value.graph().node(*id);
             while let Some(slot) = slot_at(node, *position) {
@@ -62,8 +62,8 @@ impl Session {
     }
 
     /// Notes that an object is met once more, and if for the first time, opens it.
-    fn meet(&mut self, walk: &mut Walk, id: NodeId) -> Result<(), Problem> {
-        let value = walk.value.clone();
+    fn meet(&mut self, walk: &mut Walk<'_>, id: NodeId) -> Result<(), Problem> {
+        let value = walk.value;
         let node = value.graph().node(id);
         match self.graphs.mark(walk.graph, id).progress {
             Progress::Unseen => self.meet_first(walk, id, node),
@@ -80,7 +80,7 @@ impl Session {
         }
     }
 
-    fn meet_first(&mut self, walk: &mut Walk, id: NodeId, node: &Node) -> Result<(), Problem> {
+    fn meet_first(&mut self, walk: &mut Walk<'_>, id: NodeId, node: &Node) -> Result<(), Problem> {
         self.graphs.note(walk.graph, id);
         self.graphs.mark(walk.graph, id).progress = Progress::Seen;
         match node {
@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// A stream opens in its own row. The client gets the items later, by themselves.
-    fn meet_stream(&mut self, walk: &mut Walk, id: NodeId, stream: &Stream) -> Result<(), Problem> {
+    fn meet_stream(&mut self, walk: &mut Walk<'_>, id: NodeId, stream: &Stream) -> Result<(), Problem> {
         match &stream.items {
             // The pieces of a byte stream are no objects at the client.
             Items::Complete { items, .. } if stream.kind == StreamKind::Bytes => {
@@ -134,8 +134,8 @@ impl Session {
     }
 
     /// Follows a promise that is met first, and promises it is resolved by, to a value that is none.
-    fn meet_promises(&mut self, walk: &mut Walk, first: NodeId) -> Result<(), Problem> {
-        let value = walk.value.clone();
+    fn meet_promises(&mut self, walk: &mut Walk<'_>, first: NodeId) -> Result<(), Problem> {
+        let value = walk.value;
         let mut chain = vec![first];
         let mut promise = first;
         loop {
@@ -188,7 +188,7 @@ impl Graphs {
     }
 }
 
-impl Walk {
+impl Walk<'_> {
     fn kind(&self, node: NodeId) -> &'static str {
         self.value.at(&Slot::Node(node)).kind()
     }

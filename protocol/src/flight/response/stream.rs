@@ -1,5 +1,7 @@
 //! Streams and async iterables: rows with the id of one that is open are its items.
 
+use std::collections::hash_map::Entry;
+
 use super::{ChunkId, ParseError, Reader, Rejection, chunk::Source};
 use crate::{
     flight::parser::{Row, RowKind},
@@ -32,8 +34,8 @@ pub(super) enum Reading {
 impl Reader<'_> {
     /// Opens a stream, unless the row is something else already.
     pub(super) fn open_stream(&mut self, id: ChunkId, kind: StreamKind) {
-        if !self.sources.contains_key(&id) {
-            self.sources.insert(id, Source::Stream);
+        if let Entry::Vacant(entry) = self.sources.entry(id) {
+            entry.insert(Source::Stream);
             self.streams.insert(id, StreamRows { kind, items: Vec::new(), end: None });
         }
     }
@@ -44,6 +46,7 @@ impl Reader<'_> {
             let stream = &self.streams[&id];
             (stream.kind, stream.end.is_some())
         };
+        let is_piece = row.kind == RowKind::Piece && !row.body.is_empty();
         let source = match row.kind {
             RowKind::Model => Source::Model(row.body),
             RowKind::Text => Source::Text(row.body),
@@ -62,14 +65,9 @@ impl Reader<'_> {
             RowKind::Debug => return Ok(Reading::Ends),
             RowKind::Open(_) | RowKind::Module | RowKind::Hint => return Ok(Reading::On),
         };
-        let is_taken = match kind {
-            // Its controller takes views with something in them, and throws at everything else.
-            StreamKind::Bytes => matches!(
-                &source,
-                Source::Binary(array, bytes) if *array != ArrayKind::ArrayBuffer && !bytes.is_empty()
-            ),
-            StreamKind::Values | StreamKind::AsyncIterable | StreamKind::AsyncIterator => true,
-        };
+        // The controller of a byte stream throws at what is empty or no bytes, and takes away the buffer that the client
+        // reads from with other binary rows.
+        let is_taken = kind != StreamKind::Bytes || is_piece;
         match kind {
             StreamKind::Values | StreamKind::Bytes if has_ended || !is_taken => return Ok(Reading::Ends),
             // Whoever iterates never comes here.

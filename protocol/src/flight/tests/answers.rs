@@ -18,7 +18,7 @@ use super::{
 use crate::{
     action_error::ActionError,
     js::{AsyncIterable, ByteStream, Later, Stream},
-    value::{Builder, Node},
+    value::{Blob, BlobContent, Builder, Flow, Node, Pending, Promise, Spilled},
 };
 
 /// A gate that futures wait at.
@@ -63,9 +63,8 @@ pub(super) fn ready(rest: &mut Rest) -> Vec<u8> {
     loop {
         match rest.poll_rows(&mut Context::from_waker(&waker)) {
             Poll::Ready(Some(batch)) => rows.extend_from_slice(&batch),
-            Poll::Ready(None) => return rows,
             Poll::Pending if bell.0.swap(false, Ordering::SeqCst) => {}
-            Poll::Pending => return rows,
+            Poll::Pending | Poll::Ready(None) => return rows,
         }
     }
 }
@@ -213,8 +212,9 @@ fn a_failed_row_leaves_nothing_that_others_refer_to() {
 
     let root = read(&rows);
     let good = root.at(&root.as_array().unwrap()[1]);
-    let Some(Node::Stream(crate::value::Stream { items: crate::value::Items::Complete { items, .. }, .. })) =
-        good.node()
+    let Some(Node::Stream(crate::value::Stream {
+        items: crate::value::Items::Complete { items, .. }, ..
+    })) = good.node()
     else {
         panic!()
     };
@@ -304,7 +304,93 @@ fn what_is_still_to_come_needs_an_answer_that_goes_on() {
     let error = encode(&[ByteStream::new(stream::empty())], 0).unwrap_err();
     assert_eq!(error.problem(), &Problem::StillToCome { kind: "a stream" });
     let later = Later::new(async { 1 });
-    assert_eq!(encode_answer(&(&later, &later), 0).unwrap_err().to_string(), "a later value can be sent once at [1]");
+    assert_eq!(
+        encode_answer(&(&later, &later), 0).unwrap_err().to_string(),
+        "a later value can be sent once at [1]"
+    );
+}
+
+#[derive(Debug)]
+struct OnDisk(Vec<u8>, bool);
+
+impl Spilled for OnDisk {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, into: &mut [u8], offset_bytes: u64) -> std::io::Result<usize> {
+        if self.1 {
+            return Err(std::io::Error::other("the disk is gone"));
+        }
+        let from = &self.0[usize::try_from(offset_bytes).unwrap()..];
+        let length = from.len().min(into.len());
+        into[..length].copy_from_slice(&from[..length]);
+        Ok(length)
+    }
+}
+
+fn on_disk(bytes: &[u8], is_gone: bool) -> Blob {
+    let content = BlobContent::Spilled(Arc::new(OnDisk(bytes.to_vec(), is_gone)));
+    Blob { name: None, media_type: "text/plain".into(), content }
+}
+
+#[test]
+fn a_file_that_is_not_in_memory_is_sent_in_pieces() {
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let expected = Blob { name: None, media_type: "text/plain".into(), content: bytes.clone().into() };
+    let Answer { head, rest } = encode_answer(&[on_disk(&bytes, false)], 0).unwrap();
+    assert_eq!(head, "1:\"$B2\"\n0:[\"$1\"]\n");
+    let mut rest = rest.unwrap();
+    let Poll::Ready(Some(batch)) = rest.poll_rows(&mut Context::from_waker(Waker::noop())) else { panic!() };
+    assert!(batch.len() < 100_000, "only some of it is in memory");
+
+    let answer = read(&[head.to_vec(), batch.to_vec(), ready(&mut rest)].concat());
+    let whole = read(&encode(&[on_disk(&bytes, false)], 0).unwrap());
+
+    for value in [answer, whole] {
+        let item = value.at(&value.as_array().unwrap()[0]);
+        assert!(matches!(item.node(), Some(Node::Blob(blob)) if *blob == expected));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_back_fails() {
+    let (_, mut rest) = started(&[on_disk(b"x", true)]);
+    assert_eq!(next(&mut rest), "2:E{}\n");
+    assert_eq!(rest.failed()[0].private, "the disk is gone");
+    let (_, mut rest) = started(&[on_disk(b"", false)]);
+    assert_eq!(next(&mut rest), "2:[\"text/plain\"]\n");
+}
+
+#[test]
+fn what_a_later_row_is_can_be_met_again() {
+    let mut builder = Builder::new();
+    let node = builder.add(Node::Array(vec![]));
+    let value = builder.finish(Slot::Node(node));
+    let later = || {
+        let value = Handed(value.clone());
+        Later::new(async { value })
+    };
+    let (_, mut rest) = started(&(later(), later()));
+    assert_eq!(next(&mut rest), "1:[]\n2:\"$1\"\n");
+}
+
+/// Goal: a client that is told that a promise is resolved by itself would wait for ever.
+#[test]
+fn promises_that_are_settled_to_each_other_are_refused() {
+    let flow = Flow::default();
+    let (one, two) = (Pending::new(&flow), Pending::new(&flow));
+    let mut builder = Builder::new();
+    let first = builder.add(Node::Promise(Promise::Pending(one.clone())));
+    let second = builder.add(Node::Promise(Promise::Pending(two.clone())));
+    let value = builder.finish(Slot::Node(first));
+    let (head, mut rest) = started(&[Handed(value)]);
+    assert_eq!(head, "0:[\"$@1\"]\n");
+
+    one.settle(Promise::Fulfilled(Slot::Node(second)));
+    assert_eq!(next(&mut rest), "1:\"$@2\"\n");
+    two.settle(Promise::Fulfilled(Slot::Node(first)));
+    assert_eq!(next(&mut rest), "2:E{\"digest\":\"unencodable-value\"}\n");
 }
 
 /// Goal: an endless stream of values with graphs of their own keeps none of them.

@@ -8,7 +8,8 @@ use crate::{
     Value,
     js::{BigInt, Date, JsString},
     value::{
-        ArrayKind, Blob, Builder, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind, TypedArray,
+        ArrayKind, Blob, Builder, Items, Node, NodeId, Promise, Slot, Stream, StreamEnd, StreamKind,
+        TypedArray,
     },
 };
 

@@ -103,10 +103,9 @@ impl Growing<'_> {
             Node::Map(list) => {
                 Node::Map(list.iter().map(|(key, value)| (self.slot(key), self.slot(value))).collect())
             }
-            Node::ServerReference { id, bound } => Node::ServerReference {
-                id: id.clone(),
-                bound: bound.as_ref().map(|bound| self.slots(bound)),
-            },
+            Node::ServerReference { id, bound } => {
+                Node::ServerReference { id: id.clone(), bound: bound.as_ref().map(|bound| self.slots(bound)) }
+            }
             Node::Promise(promise) if self.dice.below(3) > 0 => {
                 let pending = Pending::new(&Flow::default());
                 self.steps.push(Step::Settle(pending.clone(), promise.clone()));
@@ -200,10 +199,7 @@ enum Plan {
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
-    let leaf = prop_oneof![
-        any::<u32>().prop_map(Plan::Number),
-        "[a$\u{feff}\n]{0,3}".prop_map(Plan::Text),
-    ];
+    let leaf = prop_oneof![any::<u32>().prop_map(Plan::Number), "[a$\u{feff}\n]{0,3}".prop_map(Plan::Text),];
     leaf.prop_recursive(5, 40, 4, |inner| {
         let items = prop::collection::vec(inner.clone(), 0..4);
         prop_oneof![
@@ -265,7 +261,11 @@ fn expected(builder: &mut Builder, plan: &Plan) -> Slot {
             Node::Promise(Promise::Fulfilled(expected(builder, inner)))
         }
         Plan::Stream(items) | Plan::Iterable(items) => Node::Stream(Stream {
-            kind: if matches!(plan, Plan::Stream(_)) { StreamKind::Values } else { StreamKind::AsyncIterable },
+            kind: if matches!(plan, Plan::Stream(_)) {
+                StreamKind::Values
+            } else {
+                StreamKind::AsyncIterable
+            },
             items: Items::Complete {
                 items: items.iter().map(|item| expected(builder, item)).collect(),
                 end: StreamEnd::Closed,

@@ -140,6 +140,31 @@ fn long_chains_cost_no_stack() {
 }
 
 #[test]
+fn a_stream_takes_the_rows_of_its_id_until_it_ends() {
+    same("1:x\n0:\"$1\"\n1:1\n1:T0,1:C\n1:2\n", "1:x\n0:\"$1\"\n1:1\n1:\"\"\n1:C\n");
+    same("0:\"$1\"\n1:X\n1:\"$2\"\n1:C\"$3\"\n2:[5]\n3:7\n", "1:X\n0:\"$1\"\n1:[5]\n1:C7\n");
+    // What is already something else is no stream, and what is open does not open again.
+    same("1:[0]\n1:R\n0:\"$1\"\n", "1:[0]\n0:\"$1\"\n");
+    same("1:R\n1:r\n1:1\n1:C\n0:\"$1\"\n", "1:R\n0:\"$1\"\n1:1\n1:C\n");
+}
+
+#[test]
+fn a_stream_that_the_body_or_an_item_breaks_off_errs() {
+    same("1:R\n0:\"$1\"\n1:1\n", "1:R\n0:\"$1\"\n1:1\n1:E{}\n");
+    let broken = "1:R\n0:\"$1\"\n1:1\n1:E{\"digest\":\"D\"}\n";
+    same("1:R\n0:\"$1\"\n1:1\n1:\"$2\"\n1:3\n1:C\n2:E{\"digest\":\"D\"}\n", broken);
+    same("1:R\n0:\"$1\"\n1:1\n1:E{\"digest\":\"D\"}\n1:C\n", broken);
+    // The client's controller throws, and the client reads no further.
+    same("1:R\n1:1\n1:C\n1:2\n0:\"$1\"\n", "");
+    for item in ["b0,", "T1,a", "1\n", "A1,a", "o1,a"] {
+        same(
+            &format!("0:[\"$1\",\"$@2\"]\n1:r\n1:{item}1:C\n2:2\n"),
+            "0:[\"$1\",\"$@2\"]\n1:r\n1:E{}\n2:E{}\n",
+        );
+    }
+}
+
+#[test]
 fn an_answer_without_a_is_none() {
     assert_eq!(parse_action(b"0:[1]\n"), Err(ParseError::NotAnAction));
     let broken = ActionResponse { build: None, result: Err(Thrown { digest: None }) };
@@ -189,7 +214,7 @@ fn rows() -> impl Strategy<Value = String> {
             }),
         ]
     });
-    let tag = prop::sample::select(vec!["", "", "", "", "I", "E", "P"]);
+    let tag = prop::sample::select(vec!["", "", "", "", "I", "E", "P", "R", "x", "C", "C"]);
     prop::collection::vec((0..4, tag, json), 0..6).prop_map(|rows| {
         let rows: Vec<_> = rows.iter().map(|(id, tag, json)| format!("{id}:{tag}{json}\n")).collect();
         rows.concat()

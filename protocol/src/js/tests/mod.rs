@@ -1,5 +1,6 @@
 //! The newtypes as other formats see them, and what our own serializers are handed.
 
+mod arriving;
 mod conversions;
 mod other_formats;
 mod recorder;
