@@ -1,6 +1,6 @@
 //! docs/security.md names tests as proof: they exist, and no advisory is left out.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::none;
 use crate::{fuzz, repository};
@@ -39,13 +39,13 @@ fn every_advisory_is_answered_by_a_test_that_exists() {
     let mut findings = Vec::new();
     for advisory in ADVISORIES {
         let row = page.lines().find(|line| line.starts_with('|') && line.contains(advisory));
-        if !row.is_some_and(|row| !named_tests(row).is_empty()) {
+        if row.is_none_or(|row| named_tests(row).is_empty()) {
             findings.push(format!("{PAGE}: no row with a test answers {advisory}"));
         }
     }
     for (file, test) in named_tests(&page) {
         let text = fs::read_to_string(repository::root().join(&file)).unwrap_or_default();
-        let exists = if file.ends_with(".json") {
+        let exists = if Path::new(&file).extension().is_some_and(|kind| kind == "json") {
             text.contains(&format!("\"name\": {test:?}"))
         } else {
             text.contains(&format!("fn {test}(")) || text.contains(&format!("\"{test}\""))

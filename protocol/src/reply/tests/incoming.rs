@@ -322,9 +322,9 @@ fn a_stream_used_again_behind_a_promise_keeps_its_rows() {
     let Some(Node::Stream(Stream { items: Items::Live(live), .. })) = call.argument(0).node().cloned() else {
         panic!("the first use is a stream");
     };
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(matches!(live.poll_next(&mut context), Poll::Ready(Ok(Slot::Number(5.0)))));
-    assert!(matches!(live.poll_next(&mut context), Poll::Ready(Err(StreamEnd::Closed))));
+    let context = Context::from_waker(Waker::noop());
+    assert!(matches!(live.poll_next(&context), Poll::Ready(Ok(Slot::Number(5.0)))));
+    assert!(matches!(live.poll_next(&context), Poll::Ready(Err(StreamEnd::Closed))));
 }
 
 #[test]
