@@ -108,6 +108,12 @@ pub(crate) const PROMISES: &[Family] = &[
         let failing = (2..n + 2).map(|at| part(at, "\"$1\""));
         form([part(1, "["), part(0, list(n, |at| format!("\"$@{:x}\"", at + 2)))].into_iter().chain(failing))
     }),
+    ("references bound to one promise that is last, also in rows", |n| {
+        let reference = part(1, r#"{"id":"a","bound":"$@2"}"#);
+        let root = part(0, format!("[\"$R3\",{}]", list(n, |_| "\"$h1\"".into())));
+        let rows = (0..n).map(|_| Part::text("S3", "\"$h1\""));
+        form([reference, root].into_iter().chain(rows).chain([part(2, "[1]")]))
+    }),
     ("one description of many references", |n| {
         form([part(1, r#"{"id":"a","bound":null}"#), part(0, list(n, |_| "\"$h1\"".into()))])
     }),
@@ -130,6 +136,11 @@ pub(crate) const CONTAINERS: &[Family] = &[
     }),
     ("one part for many maps", |n| {
         form([part(1, list(n, |_| "[1,2]".into())), part(0, list(n, |_| "\"$Q1\"".into()))])
+    }),
+    ("a map that fails at its end, behind many promises", |n| {
+        let entries = part(1, format!("[{}3]", "[1,2],".repeat(n)));
+        let root = part(0, list(n, |at| format!("\"$@{:x}\"", at + 2)));
+        form([entries, root].into_iter().chain((2..n + 2).map(|at| part(at, "\"$Q1\""))))
     }),
     ("one part for the maps of many promises", |n| {
         let promised = (2..n + 2).map(|at| part(at, "\"$Q1\""));
@@ -167,6 +178,11 @@ pub(crate) const CONTAINERS: &[Family] = &[
     ("rows of many streams in turn", |n| {
         let rows = (0..2 * n).map(|at| Part::text(format!("S{}", at % n + 1), "1"));
         form([part(0, list(n, |at| format!("\"$x{:x}\"", at + 1)))].into_iter().chain(rows))
+    }),
+    ("rows for nobody, and one stream many times", |n| {
+        let root = part(0, format!("[\"$@2\",\"$@3\",{}]", list(n, |_| "1".into())));
+        let streams = [part(2, "[\"$R1\"]"), part(3, list(n, |_| "\"$R1\"".into()))];
+        form((0..n).map(|_| Part::text("S1", "1")).chain([root]).chain(streams))
     }),
     ("one stream for many values", |n| form([part(0, list(n, |_| "\"$R1\"".into()))])),
     ("streams in streams", |n| {

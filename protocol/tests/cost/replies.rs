@@ -56,12 +56,14 @@ fn whole(body: &Encoded) -> Cost {
     }
 }
 
-/// Part by part; a text is a form of one part.
-fn arriving(body: Encoded) -> Cost {
-    let parts = match body {
+/// Part by part, those after the root in another order if that is asked for; a text is a form of one part.
+fn arriving(body: Encoded, order: fn(&mut [Part])) -> Cost {
+    let mut parts = match body {
         Encoded::Text(text) => vec![Part::text("0", text)],
         Encoded::Form(parts) => parts,
     };
+    let root = parts.iter().position(|part| part.name == "0").expect("there is a root");
+    order(&mut parts[root + 1..]);
     Cost::of(bytes(&parts), || {
         let mut incoming = Incoming::new(wide_open(), Flow::default(), Box::new(resolve));
         for part in parts {
@@ -78,7 +80,8 @@ fn arriving(body: Encoded) -> Cost {
 fn assert_all_linear(families: &[Family]) {
     for (name, body) in families {
         assert_linear(name, ALLOWED, |n| whole(&body(n)));
-        assert_linear(&format!("{name}, arriving"), ALLOWED, |n| arriving(body(n)));
+        assert_linear(&format!("{name}, arriving"), ALLOWED, |n| arriving(body(n), |_| ()));
+        assert_linear(&format!("{name}, backwards"), ALLOWED, |n| arriving(body(n), <[Part]>::reverse));
     }
 }
 

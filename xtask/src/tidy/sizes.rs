@@ -10,12 +10,13 @@ const RATCHET: &[(&str, usize)] = &[];
 
 /// Where printing is the purpose.
 const PRINTS: &[&str] = &[
-    "protocol/benches/",
-    "protocol/tests/cost/",
     "examples/workload/tests/upload.rs",
-    "xtask/src/",
     "node/src/app/",
+    "protocol/benches/",
     "protocol/examples/",
+    "protocol/fuzz/examples/",
+    "protocol/tests/cost/",
+    "xtask/src/",
 ];
 
 #[test]
