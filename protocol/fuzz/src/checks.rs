@@ -89,11 +89,13 @@ pub(crate) fn decoded(result: &Result<Value, ReplyError>, limits: &Limits, body_
 
 fn slots(node: &Node) -> usize {
     match node {
-        Node::Array(items) | Node::Set(items) | Node::Iterator(items) => items.len(),
+        Node::Array(items)
+        | Node::Set(items)
+        | Node::Iterator(items)
+        | Node::Stream(Stream { items: Items::Complete { items, .. }, .. }) => items.len(),
         Node::Object(members) | Node::FormData(members) => members.len(),
         Node::Map(entries) => 2 * entries.len(),
         Node::ServerReference { bound, .. } => bound.as_ref().map_or(0, Vec::len),
-        Node::Stream(Stream { items: Items::Complete { items, .. }, .. }) => items.len(),
         _ => 1,
     }
 }
@@ -148,13 +150,12 @@ fn is_written_faithfully(value: &Value) -> bool {
                 Promise::Fulfilled(slot) => faithful(slot),
                 _ => true,
             },
-            // Its bytes are put together.
-            Node::Stream(Stream { kind: StreamKind::Bytes, .. }) => false,
+            // The bytes of a stream are put together, and what stays with the client has no name of its own.
+            Node::Stream(Stream { kind: StreamKind::Bytes, .. }) | Node::Temporary { .. } => false,
             Node::Stream(Stream { items: Items::Complete { items, end }, .. }) => {
                 let returned = |end: &StreamEnd| !matches!(end, StreamEnd::Returned(slot) if !faithful(slot));
                 items.iter().all(faithful) && returned(end)
             }
-            Node::Temporary { .. } => false,
             _ => true,
         })
 }

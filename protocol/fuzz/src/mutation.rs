@@ -37,7 +37,7 @@ const WORDS: &[&[u8]] = &[
     b"T5,",
 ];
 
-/// A source of numbers that looks random and is not: SplitMix64.
+/// A source of numbers that looks random and is not: `SplitMix64`.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

@@ -34,7 +34,7 @@ fn note(taken: usize, given_back: usize) {
     // A thread that ends has no counts any more, and nobody asks for them.
     let _ = COUNTS.try_with(|counts| {
         let Counts { now, peak, total } = counts.get();
-        let now = now + taken as isize - given_back as isize;
+        let now = now + taken.cast_signed() - given_back.cast_signed();
         counts.set(Counts { now, peak: peak.max(now), total: total + taken });
     });
 }
