@@ -51,18 +51,23 @@ pub(super) async fn get(request: HttpRequest, frontend: Rc<Frontend>) -> HttpRes
     if let Some(entry) = node.cache.fresh(&key, &node.versions) {
         return kept(&request, &entry, HIT);
     }
+    Box::pin(rendered(&request, node, key)).await
+}
+
+/// A page that is not in the cache.
+async fn rendered(request: &HttpRequest, node: &Arc<Node>, key: PageKeyRef<'_>) -> HttpResponse {
     let Some((page, parameters)) = node.registry.page(request.path()) else {
         return refused(&PageError::NotFound);
     };
-    let source = Source { node: Arc::clone(node), page, parameters, head: RequestHead::of(&request) };
+    let source = Source { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) };
     if page.cached && !source.registered_private() {
         match shared(source.clone(), key.to_key()).await {
-            Flown::Page(entry) => return kept(&request, &entry, MISS),
+            Flown::Page(entry) => return kept(request, &entry, MISS),
             Flown::Failed(error) => return refused(&error),
             Flown::Private => {}
         }
     }
-    alone(&request, source, key).await
+    alone(request, source, key).await
 }
 
 /// The page again, as the answer to a form that was posted to it.

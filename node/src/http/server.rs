@@ -86,7 +86,8 @@ async fn answer(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let frontend =
         Rc::clone(request.app_data::<Rc<Frontend>>().expect("every worker thread has a front end"));
     match *request.method() {
-        Method::POST => action::post(request, payload, frontend).await,
+        // Boxed, so that a page from the cache does not pay for the room that a call needs.
+        Method::POST => Box::pin(action::post(request, payload, frontend)).await,
         Method::GET | Method::HEAD => page::get(request, frontend).await,
         _ => page::method_not_allowed(&frontend.node),
     }
