@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    path::PathBuf,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -48,12 +47,11 @@ impl Open {
 
 impl Parts {
     pub(super) fn new(boundary: &str, node: &Node) -> Result<Self, Refused> {
-        let folder: Option<PathBuf> = node.settings.spill_dir.clone();
         Ok(Self {
             parser: Parser::new(boundary, node.multipart_limits)?,
             open: None,
             memory_left_bytes: node.settings.spill_bytes,
-            spill: Spill::new(folder.unwrap_or_else(std::env::temp_dir)),
+            spill: Spill::new(node.spill_dir.clone()),
             ended: false,
         })
     }

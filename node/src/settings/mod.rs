@@ -99,7 +99,8 @@ settings! {
     /// body of the usual limit may hold anyway, and enough that small pictures touch no disk.
     spill_bytes: usize = "262144", "bytes";
     /// Folder for the temporary files of large uploads. They have no name there, so that nothing is left behind
-    /// whatever happens to the node. Default: the system's temporary folder.
+    /// whatever happens to the node. Default: the system's temporary folder. One that is missing, or that the node may not
+    /// write to, keeps it from starting.
     spill_dir: Option<PathBuf> = "", "PATH";
     /// How much of a body is decoded ahead of an action that reads its streams; beyond it the sender has to wait.
     /// The default keeps a fast reader busy, and is small against the buffers of a connection.

@@ -99,7 +99,10 @@ fn a_forms_large_file_goes_to_disk_too() {
 
 #[test]
 fn a_file_that_cannot_be_kept_is_told_and_nothing_ran() {
-    let caller = Caller::start(&[("spill_bytes", "10"), ("spill_dir", "/nowhere/at/all")]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let spill_dir = folder.path().to_str().expect("text");
+    let caller = Caller::start(&[("spill_bytes", "10"), ("spill_dir", spill_dir)]);
+    folder.close().expect("it is removed under the node");
     let answer = call(&caller, &[bytes(1, 11)]);
     assert_eq!((answer.status, answer.header("callboard-error")), (503, "spill-failed"));
     assert_eq!((answer.header("callboard-outcome"), answer.header("retry-after")), ("not-run", "1"));
