@@ -141,7 +141,8 @@ settings! {
     /// Escapes shrink, so a body of the default limit cannot come near it honestly. Raise it with `body_bytes_max`.
     decode_bytes_max: usize = "16777216", "bytes";
     /// Slots of arrays nested directly in each other, with the text and bytes in them; more are answered 400.
-    /// React's own limit, counted as React counts it.
+    /// React's own limit, counted as React counts it, except that what a reference leads to counts without the
+    /// references in it.
     decode_array_slots_max: usize = "1000000", "slots";
     /// Text of a big integer; a longer one is answered 400. React's own limit: parsing takes quadratic time.
     decode_bigint_chars_max: usize = "300", "characters";
