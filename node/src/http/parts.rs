@@ -1,7 +1,6 @@
 //! The parts of a multipart body, made while it arrives.
 
 use std::{
-    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -76,15 +75,6 @@ impl Parts {
                 }
             }
         }
-    }
-
-    /// All parts.
-    pub(super) async fn all(mut self, body: &mut Body) -> Result<Vec<Part>, Refused> {
-        let mut parts = Vec::new();
-        while let Some(part) = poll_fn(|context| self.poll_part(body, context)).await? {
-            parts.push(part);
-        }
-        Ok(parts)
     }
 
     /// The next part of what the parser has, or `None` when it needs more.

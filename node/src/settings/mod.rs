@@ -89,7 +89,8 @@ settings! {
     /// Connections per HTTP worker thread; more wait in the kernel's queue. The default is actix-web's.
     connections_max: usize = "25000", "connections";
     /// Largest body of a call, framing included; a larger one is answered 413. The default is what Next.js applies
-    /// where `serverActions.bodySizeLimit` is unset. An action's own `body_bytes_max` goes before it.
+    /// where `serverActions.bodySizeLimit` is unset. An action's own `body_bytes_max` goes before it; of a form without
+    /// JavaScript no more than this is read until it has named such an action.
     body_bytes_max: usize = "1048576", "bytes";
     /// How long a body may take to arrive; a slower one is answered 400 and its connection closed.
     /// 30 s carries 1 MiB over a bad telephone line (280 kbit/s); raise it with `body_bytes_max`. Once the action runs
