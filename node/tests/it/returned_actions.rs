@@ -96,7 +96,6 @@ fn what_was_bound_may_be_sent_as_a_promise() {
     let root = r#"["$@1","swordfish"]"#;
     for parts in [[("1", &*sealed), ("0", root)], [("0", root), ("1", &*sealed)]] {
         let mut wire = Wire::open(&caller, "returned_secret");
-        wire.begin();
         for (name, text) in parts {
             wire.part(name, text);
         }
@@ -114,9 +113,7 @@ fn a_promise_of_anything_but_what_was_bound_is_refused_and_nothing_ran() {
     let in_a_list = format!("[\"{sealed}\"]");
     let of_the_clients_choice = r#""carp""#.to_owned();
     for kept in [Some(altered), Some(in_a_list), Some(of_the_clients_choice), Some("not JSON".into()), None] {
-        let mut wire = Wire::open(&caller, "returned_reader");
-        wire.begin();
-        wire.part("0", r#"["$@1",null]"#);
+        let mut wire = Wire::form(&caller, "returned_reader", r#"["$@1",null]"#);
         if let Some(text) = &kept {
             wire.part("1", text);
         }
@@ -136,9 +133,7 @@ fn what_was_bound_may_be_sent_behind_a_stream() {
     let caller = Caller::start(&[("stream_ahead_bytes", "100"), ("stream_ahead_bytes_max", "1000")]);
     let answer = caller.call("reader", r#"["swordfish"]"#);
     let sealed = format!("{:?}", sealed(&caller, &answer.body, "returned_reader"));
-    let mut wire = Wire::open(&caller, "returned_reader");
-    wire.begin();
-    wire.part("0", r#"["$@1","$R2"]"#);
+    let mut wire = Wire::form(&caller, "returned_reader", r#"["$@1","$R2"]"#);
     for _ in 0..20 {
         wire.part("S2", &format!("\"{}\"", "x".repeat(200)));
     }

@@ -7,6 +7,8 @@
 //! With `--encode` in place of directories, it writes values instead: see `encode.rs`. `--help` tells both.
 
 mod action;
+#[path = "../../fuzz/src/drained.rs"]
+mod drained;
 mod encode;
 mod next;
 mod refused;

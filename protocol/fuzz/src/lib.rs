@@ -6,9 +6,10 @@
 //!
 //! *Non-objective*: nothing here knows what a body means; that is what the golden vectors are for.
 
-mod arriving;
+pub(crate) mod arriving;
 mod checks;
 pub mod corpus;
+pub(crate) mod drained;
 pub mod form_action;
 pub mod mutation;
 pub mod origin;

@@ -8,6 +8,8 @@ mod deserialised;
 mod families;
 mod forms;
 mod framing;
+#[path = "../support/limits.rs"]
+mod limits;
 mod replies;
 
 use std::{fmt::Write as _, time::Instant};

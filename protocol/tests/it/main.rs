@@ -9,6 +9,8 @@ mod fuzz;
 mod fuzz_replay;
 mod golden_reply;
 mod golden_response;
+#[path = "../support/limits.rs"]
+mod limits;
 #[path = "../../examples/vectors/next.rs"]
 mod next;
 mod next_tables;
@@ -25,4 +27,5 @@ mod tagged;
 #[path = "../../examples/vectors/verdict.rs"]
 mod verdict;
 
+use fuzz::drained;
 use verdict::Verdict;
