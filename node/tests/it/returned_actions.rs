@@ -109,7 +109,7 @@ fn a_promise_of_anything_but_what_was_bound_is_refused_and_nothing_ran() {
     let caller = Caller::start(&[]);
     let answer = caller.call("reader", r#"["swordfish"]"#);
     let sealed = sealed(&caller, &answer.body, "returned_reader");
-    let altered = format!("\"{}x\"", sealed);
+    let altered = format!("\"{sealed}x\"");
     let in_a_list = format!("[\"{sealed}\"]");
     let of_the_clients_choice = r#""carp""#.to_owned();
     for kept in [Some(altered), Some(in_a_list), Some(of_the_clients_choice), Some("not JSON".into()), None] {

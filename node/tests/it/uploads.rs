@@ -37,7 +37,8 @@ async fn describe_form(cx: &ActionContext, form: Form<Upload>) -> Result<(), Fai
 }
 
 #[action(public, name = "describe_large", body_bytes_max = 3_000_000)]
-async fn describe_large(cx: &ActionContext, #[bound] _album: u8, form: Form<Upload>) -> Result<(), Failure> {
+async fn describe_large(cx: &ActionContext, #[bound] album: u8, form: Form<Upload>) -> Result<(), Failure> {
+    assert_eq!(album, 1);
     describe_form::call(cx, form).await
 }
 
