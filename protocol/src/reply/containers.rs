@@ -45,7 +45,10 @@ impl Decoder {
             return Err(ReplyErrorKind::Initializer { what });
         };
         // Marked before the work: a part is read once, whatever comes of it.
-        if !self.consumed.insert(array) {
+        if self.consumed.len() <= array.index() {
+            self.consumed.resize(array.index() + 1, false);
+        }
+        if std::mem::replace(&mut self.consumed[array.index()], true) {
             return Err(ReplyErrorKind::UsedTwice { what });
         }
         let items = items.clone();

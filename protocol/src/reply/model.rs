@@ -10,6 +10,7 @@ use super::{
     index::{EntryId, Raw, State},
     json::{Lexer, Token},
     limits,
+    resolve::Pending,
 };
 use crate::{
     js::JsString,
@@ -168,17 +169,9 @@ impl Decoder {
             let max = self.limits.array_slots_max;
             let closed = self.slots.close(node, context, count, slots_before, max);
             closed.map_err(|kind| self.here(kind))?;
-            let mut items = Vec::with_capacity(count);
-            for (at, raw) in (0..).zip(self.values.drain(first_value..)) {
-                items.push(match raw {
-                    Raw::Slot(slot) => slot,
-                    Raw::Pending(pending) => {
-                        self.places.insert((node, at), pending);
-                        self.pending[pending as usize].place = Some((node, at));
-                        Slot::Null
-                    }
-                });
-            }
+            let pending = &mut self.pending;
+            let slots = (0..).zip(self.values.drain(first_value..));
+            let items = slots.map(|(at, raw)| placed(raw, (node, at), pending)).collect();
             *self.builder.node_mut(node) = Node::Array(items);
             self.values.push(Raw::Slot(Slot::Node(node)));
         }
@@ -207,18 +200,10 @@ impl Decoder {
             self.budget.spend(members.len(), &self.limits).map_err(|kind| self.here(kind))?;
             keep_last(&mut members);
             members.retain(|(key, raw)| *key != "__proto__" && !matches!(raw, Raw::Slot(Slot::Undefined)));
-            let mut object = Vec::with_capacity(members.len());
-            for (at, (key, raw)) in (0..).zip(members) {
-                object.push(match raw {
-                    Raw::Slot(slot) => (key, slot),
-                    Raw::Pending(pending) => {
-                        self.places.insert((node, at), pending);
-                        self.pending[pending as usize].place = Some((node, at));
-                        (key, Slot::Null)
-                    }
-                });
-            }
-            *self.builder.node_mut(node) = Node::Object(object);
+            let pending = &mut self.pending;
+            let members = (0..).zip(members);
+            let members = members.map(|(at, (key, raw))| (key, placed(raw, (node, at), pending))).collect();
+            *self.builder.node_mut(node) = Node::Object(members);
             self.values.push(Raw::Slot(Slot::Node(node)));
         }
         Ok(Next::Complete)
@@ -226,6 +211,17 @@ impl Decoder {
 
     fn expected(&self, expected: &'static str) -> ReplyError {
         self.here(ReplyErrorKind::Json { expected })
+    }
+}
+
+/// What stands at a place of an object or array; until references are followed, a `null` holds theirs.
+fn placed(raw: Raw, place: (NodeId, u32), pending: &mut [Pending]) -> Slot {
+    match raw {
+        Raw::Slot(slot) => slot,
+        Raw::Pending(number) => {
+            pending[number as usize].place = Some(place);
+            Slot::Null
+        }
     }
 }
 

@@ -108,13 +108,12 @@ impl Decoder {
     }
 
     fn form_data(&mut self, id: u64) -> Result<NodeId, ReplyErrorKind> {
-        let taken = self.index.take_form_entries(id);
-        self.budget.spend(taken.len(), &self.limits)?;
-        let mut entries = Vec::with_capacity(taken.len());
-        for (name, content) in taken {
-            let slot = match &content {
-                Content::Text(text) => Slot::String(text.clone().into()),
-                Content::File { .. } => match blob(&content) {
+        let mut entries = Vec::new();
+        while let Some((name, content)) = self.index.take_form_entry(id) {
+            self.budget.spend(1, &self.limits)?;
+            let slot = match content {
+                Content::Text(text) => Slot::String(text.into()),
+                file @ Content::File { .. } => match blob(file) {
                     Some(file) => Slot::Node(self.add(Node::Blob(file))?),
                     None => Slot::Undefined,
                 },
@@ -136,7 +135,7 @@ impl Decoder {
 
     fn bytes(&mut self, entry: EntryId, kind: ArrayKind, by: &Reference) -> Result<NodeId, ReplyErrorKind> {
         let part = self.index.entry_mut(entry);
-        let content = part.file().ok_or_else(|| missing(&by.text))?.content;
+        let content = part.file_content().ok_or_else(|| missing(&by.text))?;
         if std::mem::replace(&mut part.taken, true) {
             return Err(ReplyErrorKind::UsedTwice { what: kind.js_name() });
         }
