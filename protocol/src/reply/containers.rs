@@ -1,24 +1,10 @@
 //! Maps, sets and iterators, made of the arrays that their references name.
 
-use std::collections::HashMap;
-
-use super::{ReplyError, ReplyErrorKind, decoder::Decoder, tag::Made};
+use super::{ReplyError, ReplyErrorKind, decoder::Decoder, keys, tag::Made};
 use crate::{
-    js::{BigInt, JsString},
-    value::{Node, NodeId, Slot},
+    js::JsString,
+    value::{Node, Slot},
 };
-
-/// What `Map` and `Set` take for the same key: `NaN` equals itself, and `-0` equals `0`.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    Undefined,
-    Null,
-    Bool(bool),
-    Number(u64),
-    String(JsString),
-    BigInt(BigInt),
-    Node(NodeId),
-}
 
 impl Decoder {
     /// Makes the maps, sets and iterators of a unit, in the order they were met.
@@ -84,36 +70,13 @@ impl Decoder {
     }
 }
 
-/// Keeps each key once, at its first place, with its last value.
-fn unique<V>(entries: Vec<(Slot, V)>) -> Vec<(Slot, V)> {
-    let mut places: HashMap<Key, usize> = HashMap::with_capacity(entries.len());
-    let mut kept: Vec<(Slot, V)> = Vec::with_capacity(entries.len());
-    for (slot, value) in entries {
-        let (slot, key) = key(slot);
-        let place = key.map(|key| *places.entry(key).or_insert(kept.len()));
-        match place.and_then(|place| kept.get_mut(place)) {
-            Some(first) => first.1 = value,
-            None => kept.push((slot, value)),
+/// As [`keys::keep_last`], with keys as a map or set stores them: it has no `-0`.
+fn unique<V>(mut entries: Vec<(Slot, V)>) -> Vec<(Slot, V)> {
+    for (key, _) in &mut entries {
+        if let Slot::Number(number) = key {
+            *number += 0.0;
         }
     }
-    kept
-}
-
-/// A key as it is stored, and what it is compared by; dates are objects of their own, each equal to no other.
-fn key(slot: Slot) -> (Slot, Option<Key>) {
-    let key = match &slot {
-        Slot::Undefined => Key::Undefined,
-        Slot::Null => Key::Null,
-        Slot::Bool(truth) => Key::Bool(*truth),
-        Slot::Number(number) => {
-            // Adding zero turns -0 into 0.
-            let number = if number.is_nan() { f64::NAN } else { number + 0.0 };
-            return (Slot::Number(number), Some(Key::Number(number.to_bits())));
-        }
-        Slot::String(text) => Key::String(text.clone()),
-        Slot::BigInt(number) => Key::BigInt(number.clone()),
-        Slot::Node(node) => Key::Node(*node),
-        Slot::Date(_) | Slot::Symbol(_) => return (slot, None),
-    };
-    (slot, Some(key))
+    keys::keep_last(&mut entries, keys::of_slot);
+    entries
 }

@@ -48,7 +48,10 @@ pub(super) struct Decoder {
     pub(super) part: u64,
     pub(super) lexer: Lexer,
     pub(super) stack: Vec<Frame>,
-    pub(super) values: Vec<Raw>,
+    /// Values that are not in an array, object or part yet. Where a reference is one, a `null` holds its place.
+    pub(super) values: Vec<Slot>,
+    /// The references among them, each with its position there.
+    pub(super) unplaced: Vec<(usize, u32)>,
     pub(super) keys: Vec<JsString>,
     /// The row that was parsed last.
     pub(super) row: Raw,
@@ -118,6 +121,7 @@ impl Decoder {
             lexer: Lexer::default(),
             stack: Vec::new(),
             values: Vec::new(),
+            unplaced: Vec::new(),
             keys: Vec::new(),
             row: Raw::Slot(Slot::Undefined),
             slots: Slots::default(),
@@ -246,6 +250,7 @@ impl Decoder {
             Err(error) if !error.is_fatal() => {
                 self.stack.clear();
                 self.values.clear();
+                self.unplaced.clear();
                 self.keys.clear();
                 let (failure, unit) = (Arc::new(error), self.unit_number() as usize);
                 self.units[unit].failed = Some(Arc::clone(&failure));

@@ -15,7 +15,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Index {
     entries: Vec<Entry>,
-    /// Position in `entries` of every id but the root's.
+    /// Position in `entries` of every id that is not the root's or its own position: clients count ids from the root
+    /// on, and most send their parts in that order.
     by_id: Ids,
     /// The entries of form data values that were not taken, as they arrived; see [`Index::take_form_entry`].
     form_entries: VecDeque<(u64, JsString, Content)>,
@@ -93,6 +94,7 @@ pub(super) enum Added {
 
 impl Index {
     /// An index of nothing but a root, which has not arrived.
+    #[inline]
     pub(super) fn new(root: u64) -> Self {
         Self {
             entries: vec![Entry::new(root)],
@@ -180,9 +182,16 @@ impl Index {
         if self.entries[0].id == id {
             return ROOT;
         }
+        if let Some(entry) = usize::try_from(id).ok().and_then(|at| self.entries.get(at))
+            && entry.id == id
+        {
+            return id as EntryId;
+        }
         self.by_id.get(id).unwrap_or_else(|| {
             let next = u32::try_from(self.entries.len()).expect(FEW);
-            self.by_id.insert(id, next);
+            if u64::from(next) != id {
+                self.by_id.insert(id, next);
+            }
             self.entries.push(Entry::new(id));
             next
         })

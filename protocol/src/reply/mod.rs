@@ -14,6 +14,7 @@ mod ids;
 mod incoming;
 mod index;
 pub(crate) mod json;
+mod keys;
 mod limits;
 mod model;
 mod promises;

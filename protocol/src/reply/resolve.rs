@@ -7,8 +7,8 @@ use super::{
     commit::Bound,
     decoder::Decoder,
     index::{EntryId, Raw, State},
+    keys::NARROW,
     limits::Budget,
-    model::NARROW,
     tag::{Made, Path, Reference},
 };
 use crate::{
