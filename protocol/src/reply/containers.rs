@@ -1,9 +1,11 @@
 //! Maps, sets and iterators, made of the arrays that their references name.
 
+use bytestring::ByteString;
+
 use super::{ReplyError, ReplyErrorKind, decoder::Decoder, keys, tag::Made};
 use crate::{
     js::JsString,
-    value::{Node, Slot},
+    value::{Node, NodeId, Slot},
 };
 
 impl Decoder {
@@ -37,21 +39,21 @@ impl Decoder {
         if std::mem::replace(&mut self.consumed[array.index()], true) {
             return Err(ReplyErrorKind::UsedTwice { what });
         }
-        let items = items.clone();
         self.budget.spend(items.len(), &self.limits)?;
         Ok(match made {
-            Made::Map => Node::Map(self.entries(&items).ok_or(ReplyErrorKind::Initializer { what })?),
+            Made::Map => Node::Map(self.entries(array).ok_or(ReplyErrorKind::Initializer { what })?),
             Made::Set => {
-                let values = items.into_iter().map(|item| (item, ())).collect();
+                let values = items.iter().map(|item| (item.clone(), ())).collect();
                 Node::Set(unique(values).into_iter().map(|(item, ())| item).collect())
             }
-            _ => Node::Iterator(items),
+            _ => Node::Iterator(items.clone()),
         })
     }
 
     /// The entries of a map: each item is an array, or an object with members `0` and `1`.
-    fn entries(&mut self, items: &[Slot]) -> Option<Vec<(Slot, Slot)>> {
-        let names = [JsString::from("0"), JsString::from("1")];
+    fn entries(&mut self, array: NodeId) -> Option<Vec<(Slot, Slot)>> {
+        let names = ["0", "1"].map(|name| JsString::from(ByteString::from_static(name)));
+        let Node::Array(items) = self.builder.node(array) else { return None };
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
             let Slot::Node(node) = *item else { return None };

@@ -109,18 +109,20 @@ pub(super) enum Model {
 }
 
 impl Decoder {
-    /// Of nothing so far; the root is the part with this id.
-    pub(super) fn new(root: u64, limits: &Limits) -> Self {
+    /// Of nothing so far; the root is the part with this id, and so many parts are known to come.
+    ///
+    /// What every reply needs is made with room for a small one: to grow it step by step costs more than it saves.
+    pub(super) fn new(root: u64, parts: usize, limits: &Limits) -> Self {
         Self {
             limits: *limits,
-            index: Index::new(root),
+            index: Index::new(root, parts.min(limits.parts_max)),
             builder: Builder::new(),
             budget: Budget::default(),
             flow: None,
             part: 0,
             lexer: Lexer::default(),
-            stack: Vec::new(),
-            values: Vec::new(),
+            stack: Vec::with_capacity(4),
+            values: Vec::with_capacity(8),
             unplaced: Vec::new(),
             keys: Vec::new(),
             row: Raw::Slot(Slot::Undefined),
@@ -131,7 +133,7 @@ impl Decoder {
             consumed: Vec::new(),
             server_references: HashMap::new(),
             unbound: HashMap::new(),
-            units: Vec::new(),
+            units: Vec::with_capacity(4),
             unit_bytes: 0,
             promises: Vec::new(),
             streams: Vec::new(),
@@ -150,7 +152,6 @@ impl Decoder {
     /// Adds the parts whose names begin with the prefix.
     pub(super) fn add_parts(&mut self, parts: &[Part], prefix: &str) -> Result<(), ReplyError> {
         super::limits::check("parts_max", parts.len(), self.limits.parts_max)?;
-        self.index.reserve(parts.len());
         for part in parts {
             self.budget.spend(1, &self.limits)?;
             self.index.add(part, prefix, &self.limits)?;

@@ -32,7 +32,7 @@ impl Incoming {
     /// and streams of this call share.
     #[must_use]
     pub fn new(limits: Limits, flow: Flow, resolver: Box<dyn Resolver + Send>) -> Self {
-        let mut decoder = Decoder::new(0, &limits);
+        let mut decoder = Decoder::new(0, 0, &limits);
         decoder.flow = Some(flow);
         Self { decoder, resolver, state: State::Open }
     }

@@ -93,22 +93,18 @@ pub(super) enum Added {
 }
 
 impl Index {
-    /// An index of nothing but a root, which has not arrived.
-    #[inline]
-    pub(super) fn new(root: u64) -> Self {
+    /// An index of nothing but a root, which has not arrived, with room for this many parts.
+    pub(super) fn new(root: u64, parts: usize) -> Self {
+        let mut entries = Vec::with_capacity(parts.max(1));
+        entries.push(Entry::new(root));
         Self {
-            entries: vec![Entry::new(root)],
+            entries,
             by_id: Ids::default(),
             form_entries: VecDeque::new(),
             rows: Vec::new(),
             rows_by_id: Ids::default(),
             arrived: 0,
         }
-    }
-
-    /// Makes room for this many parts, the root among them.
-    pub(super) fn reserve(&mut self, parts: usize) {
-        self.entries.reserve(parts.saturating_sub(1));
     }
 
     /// Adds a part if its name begins with the prefix.

@@ -75,7 +75,7 @@ impl<F: Fn(&JsString) -> Resolution> Resolver for F {
 /// [`ReplyError`] if it is not React's encoding or exceeds a limit.
 pub fn decode_text(body: Bytes, limits: &Limits, resolver: &dyn Resolver) -> Result<Value, ReplyError> {
     let text = text(body)?;
-    let mut decoder = Decoder::new(0, limits);
+    let mut decoder = Decoder::new(0, 1, limits);
     decoder.set_root(text);
     decoder.decode(resolver)
 }
@@ -134,7 +134,11 @@ pub fn decode_counted(
     limits: &Limits,
     resolver: &dyn Resolver,
 ) -> (Result<Value, ReplyError>, u64) {
-    let mut decoder = Decoder::new(0, limits);
+    let parts = match &body {
+        Body::Text(_) => 1,
+        Body::Parts(parts) => parts.len(),
+    };
+    let mut decoder = Decoder::new(0, parts, limits);
     let added = match body {
         Body::Text(body) => text(body).map(|text| decoder.set_root(text)),
         Body::Parts(parts) => decoder.add_parts(parts, ""),
@@ -151,7 +155,7 @@ pub(crate) fn decode_root(
     limits: &Limits,
     resolver: &dyn Resolver,
 ) -> Result<Value, ReplyError> {
-    let mut decoder = Decoder::new(root, limits);
+    let mut decoder = Decoder::new(root, parts.len(), limits);
     decoder.add_parts(parts, prefix)?;
     decoder.decode(resolver)
 }
@@ -162,7 +166,7 @@ pub(crate) fn describe(
     limits: &Limits,
 ) -> Result<(Option<JsString>, Option<u64>), ReplyError> {
     let nothing_within = |_: &JsString| Resolution::Unknown;
-    let mut decoder = Decoder::new(0, limits);
+    let mut decoder = Decoder::new(0, 1, limits);
     decoder.set_root(text);
     decoder.describe(&nothing_within)
 }
