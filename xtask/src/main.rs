@@ -9,6 +9,7 @@ mod bench;
 mod docs;
 mod fuzz;
 mod repository;
+mod simulate;
 #[cfg(test)]
 mod tidy;
 
@@ -38,6 +39,10 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             _ => unreachable!("clap asks for a benchmark"),
         },
         Some(("fuzz", arguments)) => fuzz::run(&fuzz::Options::of(arguments)),
+        Some(("simulate", arguments)) => match arguments.subcommand() {
+            Some(("calls", arguments)) => simulate::calls(&simulate::Options::of(arguments)),
+            _ => unreachable!("clap asks for a simulation"),
+        },
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -90,6 +95,21 @@ fn command() -> Command {
                 .help("Writes the smallest inputs that reach everything into the corpus of the tree"),
         )
         .arg(Arg::new("target").value_name("TARGET").num_args(..).help("These targets; without any, all"));
+    let calls = Command::new("calls")
+        .about("Calls between nodes, on a store and a network that fail")
+        .arg(
+            Arg::new("calls")
+                .long("calls")
+                .value_parser(simulate::count)
+                .default_value("1e6")
+                .help("Calls to simulate, such as 1e8"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_parser(value_parser!(u64))
+                .help("The first seed; alone, it is the only one"),
+        );
     Command::new("xtask")
         .about("Chores of this repository")
         .subcommand_required(true)
@@ -97,6 +117,12 @@ fn command() -> Command {
             Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
         )
         .subcommand(fuzz)
+        .subcommand(
+            Command::new("simulate")
+                .about("Seeded simulations, longer than those of ./test")
+                .subcommand_required(true)
+                .subcommand(calls),
+        )
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")

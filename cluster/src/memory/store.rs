@@ -246,7 +246,14 @@ impl Store {
         Answer::Opened(true)
     }
 
-    fn join(&mut self, time: RedisMillis, boot: Boot, profile: &Profile, incarnation: &Incarnation, busy: &BTreeSet<Slot>) -> Answer {
+    fn join(
+        &mut self,
+        time: RedisMillis,
+        boot: Boot,
+        profile: &Profile,
+        incarnation: &Incarnation,
+        busy: &BTreeSet<Slot>,
+    ) -> Answer {
         if *incarnation != self.incarnation {
             return Answer::Stale;
         }
@@ -345,7 +352,8 @@ impl Store {
 
     fn read_requests(&mut self, boot: Boot, frames_max: usize) -> Option<Answer> {
         let Some(inbox) = self.inboxes.get_mut(&boot) else { return Some(Answer::Gone) };
-        let new = inbox.requests.range((std::ops::Bound::Excluded(inbox.delivered), std::ops::Bound::Unbounded));
+        let new =
+            inbox.requests.range((std::ops::Bound::Excluded(inbox.delivered), std::ops::Bound::Unbounded));
         let frames: Vec<_> = new.take(frames_max).map(|(entry, frame)| (*entry, frame.clone())).collect();
         let (last, _) = frames.last()?;
         inbox.delivered = *last;

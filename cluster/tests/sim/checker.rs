@@ -139,6 +139,27 @@ impl Seen {
         self.sends += other.sends;
         self.commands += other.commands;
     }
+
+    /// Faults that did not land prove nothing.
+    pub(crate) fn everything_happened(&self) {
+        let counts = [
+            ("calls run by other nodes", self.remote_starts),
+            ("done", self.done),
+            ("not run", self.not_run),
+            ("unknown", self.unknown),
+            ("moved", self.moved),
+            ("fenced", self.fenced),
+            ("replayed", self.replayed),
+            ("complete transfers", self.transfers_complete),
+            ("broken transfers", self.transfers_broken),
+            ("cancelled", self.cancelled),
+            ("faults", self.faults),
+            ("losses of memory", self.losses),
+        ];
+        for (what, count) in counts {
+            assert!(count > 0, "nothing was {what}");
+        }
+    }
 }
 
 impl Checker {
@@ -156,7 +177,15 @@ impl Checker {
     pub(crate) fn submitted(&mut self, now: u64, process: ProcessId, deadline: Instant, call: &Call) {
         self.seen.calls += 1;
         let number = self.seen.calls;
-        let made = Made { call: call.clone(), process, deadline, number, at: now, answer: None, answered_attempt: 0 };
+        let made = Made {
+            call: call.clone(),
+            process,
+            deadline,
+            number,
+            at: now,
+            answer: None,
+            answered_attempt: 0,
+        };
         self.calls.insert(call.id, made);
     }
 
@@ -181,8 +210,7 @@ impl Checker {
         match answered.answer {
             CallAnswer::Done | CallAnswer::Failed => {
                 self.seen.done += 1;
-                let ended =
-                    self.starts.iter().any(|start| start.call == call && start.ended.is_some());
+                let ended = self.starts.iter().any(|start| start.call == call && start.ended.is_some());
                 if !ended {
                     self.broken(Invariant::Call2, format!("{call} is done and never ended"));
                 }
@@ -464,13 +492,9 @@ impl Checker {
         self.seen.faults += 1;
     }
 
-    pub(crate) fn process_started(&mut self, _process: ProcessId) {}
-
     pub(crate) fn process_died(&mut self, process: ProcessId, now: u64) {
         self.dead.insert(process, now);
     }
-
-    pub(crate) fn drains(&mut self, _process: ProcessId) {}
 
     pub(crate) fn left(&mut self, process: ProcessId) {
         self.left.insert(process);
@@ -596,7 +620,12 @@ impl Checker {
                             Invariant::Key1,
                             format!(
                                 "{} in {:?} and {} in {:?} overlap, with tokens {:?} and {:?}",
-                                earlier.call, earlier.boot, later.call, later.boot, earlier.token, later.token
+                                earlier.call,
+                                earlier.boot,
+                                later.call,
+                                later.boot,
+                                earlier.token,
+                                later.token
                             ),
                         ));
                     }
@@ -648,7 +677,8 @@ impl Checker {
         for (key, starts) in keys {
             for pair in starts.windows(2) {
                 // Promised is nothing where the store lost the record while the node that knew it was away.
-                let lost = self.losses.iter().any(|(at, data)| *data && *at >= pair[0].at && *at <= pair[1].at);
+                let lost =
+                    self.losses.iter().any(|(at, data)| *data && *at >= pair[0].at && *at <= pair[1].at);
                 let again = self.calls[&pair[1].call].call.kind.idempotent;
                 if !lost && !again {
                     broken.push(format!("key {key:x} ran as {} and as {}", pair[0].call, pair[1].call));
@@ -704,4 +734,3 @@ fn requests(frame: &Frame) -> Vec<(CallId, u32, ProcessId)> {
     });
     calls.collect()
 }
-
