@@ -5,16 +5,20 @@
 
 mod caller;
 mod courier;
+mod finishing;
+mod handover;
 mod invariants;
 mod io;
 mod known;
 mod orphans;
 mod owner;
+mod placing;
 mod post;
 mod publications;
 mod reader;
 mod session;
 mod settings;
+mod starting;
 mod transfers;
 mod watch;
 
@@ -25,6 +29,10 @@ use callboard_protocol::{
     identity::{Boot, Incarnation, ProcessId},
 };
 
+use self::{
+    handover::Views,
+    io::{Io, Purpose, Timer},
+};
 pub use self::{
     invariants::{Counters, Invariant},
     io::{
@@ -32,10 +40,6 @@ pub use self::{
         SessionState, Start, Submission,
     },
     settings::Settings,
-};
-use self::{
-    io::{Io, Purpose, Timer},
-    session::Views,
 };
 use crate::{
     clock::{Instant, RedisClock},
@@ -154,7 +158,7 @@ impl Core {
     fn take(&mut self, input: Input) {
         match input {
             Input::Tick => {}
-            Input::Connected(connection, incarnation) => self.connected(connection, incarnation),
+            Input::Connected(connection, incarnation) => self.connected(connection, &incarnation),
             Input::Disconnected(connection) => self.lose(connection, false),
             Input::Answered(request, answer) => {
                 // One that is not awaited any more belongs to a connection that was closed.
@@ -201,8 +205,8 @@ impl Core {
 
     fn answered(&mut self, purpose: Purpose, asked: Instant, answer: Result<Answer, Failure>) {
         match (purpose, answer) {
-            (Purpose::OpenInbox(boot), Ok(Answer::Opened(opened))) => self.inbox_opened(boot, Ok(opened)),
-            (Purpose::OpenInbox(boot), Err(failure)) => self.inbox_opened(boot, Err(failure)),
+            (Purpose::OpenInbox(boot), Ok(Answer::Opened(opened))) => self.inbox_opened(boot, Some(opened)),
+            (Purpose::OpenInbox(boot), Err(_)) => self.inbox_opened(boot, None),
             (Purpose::Join(boot), Ok(Answer::Joined { view, time })) => {
                 self.joined(boot, view, RedisClock::new(time, asked, self.io.now));
             }
@@ -264,8 +268,8 @@ impl Core {
             }
             (Purpose::Fence(boot), answer) => self.fenced(boot, answer == Ok(Answer::Fencing(true))),
             (Purpose::Evict, Ok(Answer::View(view))) => self.view_seen(view),
-            (Purpose::Orphan(boot), Ok(Answer::Orphan(orphan))) => self.orphan_read(boot, Some(orphan)),
-            (Purpose::Orphan(boot), _) => self.orphan_read(boot, None),
+            (Purpose::Orphan(boot), Ok(Answer::Orphan(orphan))) => self.orphan_read(boot, Ok(orphan)),
+            (Purpose::Orphan(boot), _) => self.orphan_read(boot, Err(())),
             (Purpose::OrphanDone(boot), answer) => self.orphan_deleted(boot, answer.is_ok()),
             (Purpose::Begin(run), Ok(Answer::Idempotency(verdict))) => self.begun(run, verdict),
             (Purpose::Begin(run), _) => self.begin_failed(run),

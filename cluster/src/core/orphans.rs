@@ -70,18 +70,18 @@ impl Core {
     }
 
     /// What an orphan left was read, or not.
-    pub(crate) fn orphan_read(&mut self, boot: Boot, orphan: Option<Option<Orphan>>) {
+    pub(crate) fn orphan_read(&mut self, boot: Boot, orphan: Result<Option<Orphan>, ()>) {
         self.orphans.asked.remove(&boot);
         if self.io.has(Mutant::OrphanReadEarly) && self.watch.early.contains_key(&boot) {
-            if let Some(Some(orphan)) = orphan {
+            if let Ok(Some(orphan)) = orphan {
                 self.watch.early.insert(boot, orphan);
             }
             return;
         }
         match orphan {
-            Some(Some(orphan)) => self.answer_orphan(boot, &orphan),
-            Some(None) => self.session.want_view(),
-            None => {}
+            Ok(Some(orphan)) => self.answer_orphan(boot, &orphan),
+            Ok(None) => self.session.want_view(),
+            Err(()) => {}
         }
     }
 
