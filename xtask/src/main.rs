@@ -95,6 +95,26 @@ fn command() -> Command {
                 .help("Writes the smallest inputs that reach everything into the corpus of the tree"),
         )
         .arg(Arg::new("target").value_name("TARGET").num_args(..).help("These targets; without any, all"));
+    Command::new("xtask")
+        .about("Chores of this repository")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
+        )
+        .subcommand(fuzz)
+        .subcommand(simulate_command())
+        .subcommand(
+            Command::new("docs").about("Writes the generated parts of docs/").arg(
+                Arg::new("check")
+                    .long("check")
+                    .action(ArgAction::SetTrue)
+                    .help("Writes nothing; fails if something is missing or old"),
+            ),
+        )
+        .subcommand(Command::new("bare").about("The bare server of the benchmarks").hide(true))
+}
+
+fn simulate_command() -> Command {
     let calls = Command::new("calls")
         .about("Calls between nodes, on a store and a network that fail")
         .arg(
@@ -110,28 +130,10 @@ fn command() -> Command {
                 .value_parser(value_parser!(u64))
                 .help("The first seed; alone, it is the only one"),
         );
-    Command::new("xtask")
-        .about("Chores of this repository")
+    Command::new("simulate")
+        .about("Seeded simulations, longer than those of ./test")
         .subcommand_required(true)
-        .subcommand(
-            Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
-        )
-        .subcommand(fuzz)
-        .subcommand(
-            Command::new("simulate")
-                .about("Seeded simulations, longer than those of ./test")
-                .subcommand_required(true)
-                .subcommand(calls),
-        )
-        .subcommand(
-            Command::new("docs").about("Writes the generated parts of docs/").arg(
-                Arg::new("check")
-                    .long("check")
-                    .action(ArgAction::SetTrue)
-                    .help("Writes nothing; fails if something is missing or old"),
-            ),
-        )
-        .subcommand(Command::new("bare").about("The bare server of the benchmarks").hide(true))
+        .subcommand(calls)
 }
 
 #[cfg(test)]

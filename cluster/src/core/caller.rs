@@ -196,7 +196,7 @@ impl Core {
     pub(crate) fn call_overdue(&mut self, call: CallId) {
         let Some(waiting) = self.caller.calls.get(&call) else { return };
         let latest = waiting.submission.deadline + self.io.settings.answer_grace;
-        let place = waiting.place;
+        let (place, attempt) = (waiting.place, waiting.attempt);
         let expired = match place {
             Place::Here | Place::Lined(_) => true,
             _ => self.io.has(Mutant::ExpiredAfterSend),
@@ -206,7 +206,7 @@ impl Core {
         } else if self.io.now >= latest {
             // One that waits in our own queue is known not to have started, and leaves it.
             let answer = match place {
-                Place::Own if self.withdraw(call) => Answer::Expired,
+                Place::Own if self.withdraw(call, attempt) => Answer::Expired,
                 _ => Answer::Unknown,
             };
             self.answer(call, answer, None);

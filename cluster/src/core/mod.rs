@@ -235,6 +235,44 @@ impl Core {
                     self.view_seen(view);
                 }
             }
+            (Purpose::Fence(boot), Ok(Answer::Orphan(Some(orphan)))) => {
+                self.fenced(boot, true);
+                self.answer_orphan(boot, &orphan);
+            }
+            (Purpose::Fence(boot), answer) => self.fenced(boot, answer == Ok(Answer::Fencing(true))),
+            (Purpose::Evict, Ok(Answer::View(view))) => self.view_seen(view),
+            (Purpose::Orphan(boot), Ok(Answer::Orphan(orphan))) => self.orphan_read(boot, Ok(orphan)),
+            (Purpose::Orphan(boot), _) => self.orphan_read(boot, Err(())),
+            (Purpose::OrphanDone(boot), answer) => self.orphan_deleted(boot, answer.is_ok()),
+            (
+                purpose @ (Purpose::Send(..)
+                | Purpose::ReadRequests(_)
+                | Purpose::ReadClaimed(_)
+                | Purpose::ReadReplies(_)
+                | Purpose::Settle(..)
+                | Purpose::Begin(_)
+                | Purpose::Finish(_)),
+                answer,
+            ) => self.answered_of_calls(purpose, answer),
+            // Asked again by whoever still needs it.
+            (
+                Purpose::OpenInbox(_)
+                | Purpose::Join(_)
+                | Purpose::Renew(_)
+                | Purpose::Leases(_)
+                | Purpose::View
+                | Purpose::Evict
+                | Purpose::Resolve
+                | Purpose::Abandon
+                | Purpose::Trim,
+                _,
+            ) => {}
+        }
+    }
+
+    /// What came of a command that carries calls and answers.
+    fn answered_of_calls(&mut self, purpose: Purpose, answer: Result<Answer, Failure>) {
+        match (purpose, answer) {
             (Purpose::Send(to, stream), answer) => {
                 let sent: Result<Sent, Failure> = match answer {
                     Ok(Answer::Sent(sent)) => Ok(sent),
@@ -262,32 +300,11 @@ impl Core {
                 Err(_) => self.replies_read(boot, None),
             },
             (Purpose::Settle(boot, entries), answer) => self.settled(boot, entries, answer.is_ok()),
-            (Purpose::Fence(boot), Ok(Answer::Orphan(Some(orphan)))) => {
-                self.fenced(boot, true);
-                self.answer_orphan(boot, &orphan);
-            }
-            (Purpose::Fence(boot), answer) => self.fenced(boot, answer == Ok(Answer::Fencing(true))),
-            (Purpose::Evict, Ok(Answer::View(view))) => self.view_seen(view),
-            (Purpose::Orphan(boot), Ok(Answer::Orphan(orphan))) => self.orphan_read(boot, Ok(orphan)),
-            (Purpose::Orphan(boot), _) => self.orphan_read(boot, Err(())),
-            (Purpose::OrphanDone(boot), answer) => self.orphan_deleted(boot, answer.is_ok()),
             (Purpose::Begin(run), Ok(Answer::Idempotency(verdict))) => self.begun(run, verdict),
             (Purpose::Begin(run), _) => self.begin_failed(run),
             (Purpose::Finish(run), Ok(_)) => self.finished(run),
             (Purpose::Finish(run), Err(_)) => self.finish_failed(run),
-            // Asked again by whoever still needs it.
-            (
-                Purpose::OpenInbox(_)
-                | Purpose::Join(_)
-                | Purpose::Renew(_)
-                | Purpose::Leases(_)
-                | Purpose::View
-                | Purpose::Evict
-                | Purpose::Resolve
-                | Purpose::Abandon
-                | Purpose::Trim,
-                _,
-            ) => {}
+            _ => {}
         }
     }
 }

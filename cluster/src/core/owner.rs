@@ -23,11 +23,11 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Owner {
     pub(super) last_run: u64,
-    pub(super) runs: HashMap<RunId, Run>,
+    pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) by_call: HashMap<(CallId, u32), RunId>,
     /// Calls that wait for no other, in order of arrival.
     pub(super) queue: VecDeque<RunId>,
-    pub(super) lines: HashMap<Line, VecDeque<RunId>>,
+    pub(super) lines: BTreeMap<Line, VecDeque<RunId>>,
     /// Lines whose first call may be able to start.
     pub(super) ready: BTreeSet<Line>,
     /// Lines whose first call waits for the view or for another member.
@@ -41,6 +41,10 @@ pub(crate) struct Owner {
     /// Entries all of whose calls are answered.
     pub(crate) to_settle: BTreeSet<EntryId>,
     pub(crate) settling: BTreeSet<EntryId>,
+    /// Calls of lines that run now.
+    pub(super) lined: BTreeMap<RunId, (Line, u16)>,
+    /// Whether it may have changed which slots are busy.
+    pub(super) busy_changed: bool,
     /// Runs whose outcome is to be kept for their idempotency key.
     pub(super) finishing: BTreeSet<RunId>,
     /// Idempotency keys whose begun run did not start.
@@ -321,10 +325,9 @@ impl Core {
     }
 
     /// Takes a client's own call out of the queue; whether that was possible.
-    pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
-        let id = self.owner.runs.iter().find(|(_, run)| run.route.call == call && run.from == From::Here);
-        let Some((id, run)) = id else { return false };
-        let (id, waits) = (*id, run.stage.waits());
+    pub(crate) fn withdraw(&mut self, call: CallId, attempt: u32) -> bool {
+        let Some(id) = self.owner.by_call.get(&(call, attempt)).copied() else { return false };
+        let waits = self.owner.runs[&id].stage.waits();
         if waits {
             self.run_over(id);
         }
@@ -356,13 +359,7 @@ impl Core {
         self.owner.entries.clear();
         self.owner.to_settle.clear();
         self.owner.settling.clear();
-        let running: Vec<RunId> = self
-            .owner
-            .runs
-            .iter()
-            .filter(|(_, run)| run.stage == Stage::Running && run.route.key.is_some())
-            .map(|(id, _)| *id)
-            .collect();
+        let running: Vec<RunId> = self.owner.lined.keys().copied().collect();
         for id in running {
             self.io.put(Output::CancelRun(id));
         }
@@ -370,9 +367,8 @@ impl Core {
 
     /// Says of everything that has not started that it never will, here.
     pub(crate) fn turn_away_waiting(&mut self) {
-        let mut waiting: Vec<RunId> =
+        let waiting: Vec<RunId> =
             self.owner.runs.iter().filter(|(_, run)| run.stage.waits()).map(|(id, _)| *id).collect();
-        waiting.sort_unstable();
         for id in waiting {
             if self.io.has(Mutant::MovedButKept) && self.owner.runs[&id].from != From::Here {
                 let (route, from) = (self.owner.runs[&id].route.clone(), self.owner.runs[&id].from);
@@ -385,6 +381,7 @@ impl Core {
 
     /// There is a new view: lines that are no longer ours move, and those that waited for it may start.
     pub(crate) fn owner_on_view(&mut self) {
+        self.owner.busy_changed = true;
         let lines: Vec<(Line, u16)> = self
             .owner
             .lines
@@ -417,12 +414,7 @@ impl Core {
         if self.io.has(Mutant::BusyHidden) {
             return BTreeSet::new();
         }
-        let running = self.owner.runs.values().filter(|run| run.stage == Stage::Running);
-        running
-            .filter_map(|run| {
-                let line = Owner::line_of(&run.route)?;
-                (!self.owns_line(&line, run.route.slot)).then(|| Slot::from_index(run.route.slot))
-            })
-            .collect()
+        let others = self.owner.lined.values().filter(|(line, slot)| !self.owns_line(line, *slot));
+        others.map(|(_, slot)| Slot::from_index(*slot)).collect()
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Session {
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Needs its connections.
     #[default]
     Connecting,
@@ -64,7 +64,7 @@ enum Phase {
 
 /// Whether the command of a phase is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     ToAsk,
     Asked,
 }

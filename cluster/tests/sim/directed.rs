@@ -21,7 +21,9 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         Mutant::AnyIncarnation => rolled_back_claims(seed, random),
         Mutant::ResendAfterLoss => doubted_frame_and_loss(seed, random),
         Mutant::LeaveFull => slow_leaver(seed, random),
-        Mutant::BusyHidden | Mutant::NoWaitForAcks | Mutant::KeyAtTwoBoots => long_keyed_runs(seed, random),
+        Mutant::BusyHidden | Mutant::NoWaitForAcks | Mutant::KeyAtTwoBoots | Mutant::MovedButKept => {
+            long_keyed_runs(seed, random)
+        }
         Mutant::CountingVersion => churn_and_loss(seed, random),
         Mutant::NoHoldAfterLoss => keyed_losses(seed, random),
         Mutant::TokenNotRaised => join_at_the_old_master(seed, random),
@@ -37,12 +39,11 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         }
         Mutant::AnyAttempt | Mutant::NotRunAfterMaybe => {
             let mix = Mix { idempotent: 0.9, runs_us: 20 * MS..200 * MS, ..Mix::default() };
-            weathered(seed, if seed % 2 == 0 { Weather::Kills } else { Weather::Everything }, &mix)
+            weathered(seed, if seed.is_multiple_of(2) { Weather::Kills } else { Weather::Everything }, &mix)
         }
         Mutant::RerouteOnSilence | Mutant::NoCursor | Mutant::ClaimedNeverReread | Mutant::GapsIgnored => {
             weathered(seed, Weather::Resets, &Mix { keyed: 0.8, keys: 3, ..Mix::default() })
         }
-        Mutant::MovedButKept => long_keyed_runs(seed, random),
         Mutant::NoDeadlineCheck => {
             let mix = Mix { timeout_us: 5 * MS..200 * MS, keyed: 0.9, keys: 2, ..Mix::default() };
             weathered(seed, Weather::Pauses, &mix)

@@ -39,6 +39,7 @@ impl Call {
 
 /// What its action does.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an ability of its own")]
 pub(crate) struct Kind {
     pub(crate) idempotent: bool,
     pub(crate) fails: bool,
@@ -49,7 +50,7 @@ pub(crate) struct Kind {
     pub(crate) breaks: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Restart {
     WithData,
     MinusLast { back_us: u64 },
@@ -255,21 +256,13 @@ impl Mix {
             let slot =
                 key.as_ref().map_or_else(|| Slot::of_action(&action), |key| Slot::of_key(&action, key));
             let idempotent = random.random_bool(self.idempotent);
-            let transfers = random.random_bool(self.transferring);
-            let kind = Kind {
-                idempotent,
-                fails: random.random_bool(0.05),
-                revalidates: random.random_bool(self.revalidating),
-                chunks_in: if transfers && random.random_bool(0.4) { random.random_range(1..24) } else { 0 },
-                chunks_out: if transfers { random.random_range(0..24) } else { 0 },
-                breaks: transfers && random.random_bool(0.2),
-            };
+            let kind = self.kind(&mut random, idempotent);
             // Calls that are one have one action, one body and one way to run.
             let idempotency = (random.random_bool(self.with_idempotency_key)
                 && kind.chunks_in + kind.chunks_out == 0)
                 .then(|| {
                     let name = random.random_range(0..self.names);
-                    let key = xxhash(&format!("{action:?} {key:?} {name}"));
+                    let key = hashed(&format!("{action:?} {key:?} {name}"));
                     let digest = if random.random_bool(0.03) { 2 } else { 1 };
                     Idempotency { key: u128::from(key), digest }
                 });
@@ -296,7 +289,21 @@ impl Mix {
     }
 }
 
-fn xxhash(text: &str) -> u64 {
+impl Mix {
+    fn kind(&self, random: &mut SmallRng, idempotent: bool) -> Kind {
+        let transfers = random.random_bool(self.transferring);
+        Kind {
+            idempotent,
+            fails: random.random_bool(0.05),
+            revalidates: random.random_bool(self.revalidating),
+            chunks_in: if transfers && random.random_bool(0.4) { random.random_range(1..24) } else { 0 },
+            chunks_out: if transfers { random.random_range(0..24) } else { 0 },
+            breaks: transfers && random.random_bool(0.2),
+        }
+    }
+}
+
+fn hashed(text: &str) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
