@@ -148,15 +148,13 @@ impl Frame {
         if major != VERSION.0 {
             return Err(FrameError::Version { major, minor });
         }
-        if bytes.len() < PREFIX_BYTES {
-            return Err(FrameError::Truncated);
-        }
-        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
-        if word(2) != namespace.0 {
+        let prefix: &[u8; PREFIX_BYTES] = bytes.first_chunk().ok_or(FrameError::Truncated)?;
+        let (&[_, _, ref stamps @ ..], body) = (prefix, bytes.slice(PREFIX_BYTES..));
+        let (of, sum) = stamps.split_at(8);
+        if of != namespace.0.to_le_bytes() {
             return Err(FrameError::Namespace);
         }
-        let body = bytes.slice(PREFIX_BYTES..);
-        if word(10) != checksum(&body, namespace, (major, minor)) {
+        if sum != checksum(&body, namespace, (major, minor)).to_le_bytes() {
             return Err(FrameError::Checksum);
         }
         let mut header = None;
@@ -245,12 +243,12 @@ struct Parts<T> {
 
 impl<T: DeserializeOwned> Parts<T> {
     fn read(kind: u8, content: Bytes) -> Result<Self, FrameError> {
-        let (mut read, mut context, mut bytes) = (None, None, None);
+        let (mut read, mut beside, mut bytes) = (None, None, None);
         for section in Sections(content) {
             let (inner, content) = section?;
             let twice = match inner {
                 kind::FIELDS => read.replace(fields(kind, &content)?).is_some(),
-                kind::CONTEXT => context.replace(content).is_some(),
+                kind::CONTEXT => beside.replace(content).is_some(),
                 kind::BYTES => bytes.replace(content).is_some(),
                 _ => false,
             };
@@ -259,7 +257,7 @@ impl<T: DeserializeOwned> Parts<T> {
             }
         }
         let fields = read.ok_or(FrameError::Section { kind })?;
-        Ok(Self { fields, context: context.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
+        Ok(Self { fields, context: beside.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
     }
 }
 

@@ -238,6 +238,7 @@ mod log_position {
 
     use crate::revalidation::LogPosition;
 
+    #[expect(clippy::ref_option, reason = "serde's own signature")]
     pub(super) fn serialize<S: Serializer>(
         position: &Option<LogPosition>,
         serializer: S,
