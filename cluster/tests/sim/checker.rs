@@ -192,6 +192,9 @@ impl Checker {
                 if (answered.answer == CallAnswer::Failed) != kind.fails {
                     self.broken(Invariant::Call2, format!("{call} did not end as it ended"));
                 }
+                if answered.run.is_none() && kind.chunks_out > 0 && answered.rest.is_none() {
+                    self.broken(Invariant::Xfer2, format!("{call} is done, and nobody says that more follows"));
+                }
                 if kind.revalidates && !self.published.contains(&call) {
                     self.broken(Invariant::Rev1, format!("{call} is done before its revalidations"));
                 }
