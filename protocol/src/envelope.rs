@@ -144,17 +144,16 @@ impl Frame {
     /// [`FrameError`] for everything that this cluster's nodes did not write. Never panics, and allocates no more
     /// than a fixed number of bytes per byte read.
     pub fn decode(bytes: &Bytes, namespace: Namespace) -> Result<Self, FrameError> {
-        let (&[major, minor], _) = bytes.split_first_chunk().ok_or(FrameError::Truncated)?;
+        let (&[major, minor], mut rest) = bytes.split_first_chunk().ok_or(FrameError::Truncated)?;
         if major != VERSION.0 {
             return Err(FrameError::Version { major, minor });
         }
-        let prefix: &[u8; PREFIX_BYTES] = bytes.first_chunk().ok_or(FrameError::Truncated)?;
-        let (&[_, _, ref stamps @ ..], body) = (prefix, bytes.slice(PREFIX_BYTES..));
-        let (of, sum) = stamps.split_at(8);
-        if of != namespace.0.to_le_bytes() {
+        let (written_for, written_sum) = word(&mut rest).zip(word(&mut rest)).ok_or(FrameError::Truncated)?;
+        if written_for != namespace.0 {
             return Err(FrameError::Namespace);
         }
-        if sum != checksum(&body, namespace, (major, minor)).to_le_bytes() {
+        let body = bytes.slice(PREFIX_BYTES..);
+        if written_sum != checksum(&body, namespace, (major, minor)) {
             return Err(FrameError::Checksum);
         }
         let mut header = None;
@@ -242,14 +241,14 @@ struct Parts<T> {
 }
 
 impl<T: DeserializeOwned> Parts<T> {
-    fn read(kind: u8, content: Bytes) -> Result<Self, FrameError> {
-        let (mut read, mut beside, mut bytes) = (None, None, None);
-        for section in Sections(content) {
-            let (inner, content) = section?;
+    fn read(kind: u8, parts: Bytes) -> Result<Self, FrameError> {
+        let (mut read, mut context, mut bytes) = (None, None, None);
+        for section in Sections(parts) {
+            let (inner, part) = section?;
             let twice = match inner {
-                kind::FIELDS => read.replace(fields(kind, &content)?).is_some(),
-                kind::CONTEXT => beside.replace(content).is_some(),
-                kind::BYTES => bytes.replace(content).is_some(),
+                kind::FIELDS => read.replace(fields(kind, &part)?).is_some(),
+                kind::CONTEXT => context.replace(part).is_some(),
+                kind::BYTES => bytes.replace(part).is_some(),
                 _ => false,
             };
             if twice {
@@ -257,8 +256,15 @@ impl<T: DeserializeOwned> Parts<T> {
             }
         }
         let fields = read.ok_or(FrameError::Section { kind })?;
-        Ok(Self { fields, context: beside.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
+        Ok(Self { fields, context: context.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
     }
+}
+
+/// Takes a number off.
+fn word(bytes: &mut &[u8]) -> Option<u64> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_le_bytes(*word))
 }
 
 fn checksum(body: &[u8], namespace: Namespace, (major, minor): (u8, u8)) -> u64 {

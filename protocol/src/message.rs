@@ -98,6 +98,10 @@ pub struct Verdict {
     pub attempt: u32,
     /// Who waits.
     pub caller: ProcessId,
+    /// Who says so, and has more of the outcome if more follows. Whoever carries it on leaves this as it is.
+    pub answerer: ProcessId,
+    /// Until when somebody waits.
+    pub deadline: RedisMillis,
     /// What is known.
     pub answer: Answer,
     /// The view of whoever says so: a moved call waits until its caller's is as new.
@@ -238,7 +242,7 @@ mod log_position {
 
     use crate::revalidation::LogPosition;
 
-    #[expect(clippy::ref_option, reason = "serde's own signature")]
+    #[expect(clippy::ref_option, reason = "as serde calls it")]
     pub(super) fn serialize<S: Serializer>(
         position: &Option<LogPosition>,
         serializer: S,

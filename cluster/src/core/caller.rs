@@ -230,7 +230,12 @@ impl Core {
             }
             _ if !current => {}
             Answer::Moved => self.moved(call, &verdict),
-            Answer::Unknown if waiting.submission.idempotent && self.io.now < waiting.submission.deadline => {
+            // A stream of arguments can be read once.
+            Answer::Unknown
+                if waiting.submission.idempotent
+                    && !waiting.submission.arguments_follow
+                    && self.io.now < waiting.submission.deadline =>
+            {
                 waiting.maybe_started = true;
                 self.again(call, &verdict);
             }
@@ -299,7 +304,8 @@ impl Core {
         }
         let rest = with.as_ref().is_some_and(|(verdict, ..)| verdict.rest);
         let attempt = with.as_ref().map_or(waiting.attempt, |(verdict, ..)| verdict.attempt);
-        let rest = self.answered_transfers(call, attempt, waiting.place.boot(None), rest);
+        let answerer = with.as_ref().filter(|(.., run)| run.is_none()).map(|(verdict, ..)| verdict.answerer);
+        let rest = self.answered_transfers(call, attempt, answerer, rest);
         let (position, outcome, run) = with
             .map_or((None, Bytes::new(), None), |(verdict, outcome, run)| (verdict.position, outcome, run));
         self.io.put(Output::Answer(Box::new(Answered {
@@ -372,6 +378,7 @@ impl Core {
         }
         match self.caller.courier.settled(to, result) {
             Settled::Again => {}
+            Settled::Wait => self.io.pause(),
             Settled::Appended(calls) => {
                 for call in calls {
                     let waiting = self.caller.calls.get_mut(&call);

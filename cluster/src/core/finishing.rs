@@ -97,6 +97,11 @@ impl Core {
         self.reply(&route, from, &outcome, Some(id));
     }
 
+    /// Giving back an idempotency key failed; it is given back again.
+    pub(crate) fn abandon_failed(&mut self, command: Command) {
+        self.owner.abandoned.push(command);
+    }
+
     /// Writing down an outcome failed; it is written again.
     pub(crate) fn finish_failed(&mut self, id: RunId) {
         self.owner.finishing.insert(id);
@@ -120,7 +125,8 @@ impl Core {
             return;
         }
         for command in std::mem::take(&mut self.owner.abandoned) {
-            self.io.ask(Connection::Commands, command, Purpose::Abandon);
+            let again = Box::new(command.clone());
+            self.io.ask(Connection::Commands, command, Purpose::Abandon(again));
         }
         let Some(boot) = self.session.boot() else { return };
         if !self.owner.to_settle.is_empty() && self.owner.settling.is_empty() {

@@ -38,6 +38,8 @@ pub enum Input {
     Submit(Box<Submission>),
     /// A client went away.
     Cancel(CallId),
+    /// A call really began that was started by [`Output::Start`]: from here on its arguments may come.
+    Began(RunId),
     /// A call ended that was started by [`Output::Start`].
     Ended(RunId, Ended),
     /// Revalidations asked for by [`Output::Publish`] are in the log, if there were any.
@@ -265,7 +267,7 @@ pub(crate) enum Purpose {
     OrphanDone(Boot),
     Begin(RunId),
     Resolve,
-    Abandon,
+    Abandon(Box<Command>),
     Finish(RunId),
 }
 

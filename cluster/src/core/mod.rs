@@ -171,6 +171,7 @@ impl Core {
             }
             Input::Submit(submission) => self.submit(*submission),
             Input::Cancel(call) => self.cancel(call),
+            Input::Began(run) => self.run_began(run),
             Input::Ended(run, ended) => self.run_ended(run, ended),
             Input::Published(publication, position) => self.publication_done(publication, position),
             Input::Drain => self.drain(),
@@ -254,6 +255,7 @@ impl Core {
                 | Purpose::Finish(_)),
                 answer,
             ) => self.answered_of_calls(purpose, answer),
+            (Purpose::Abandon(command), Err(_)) => self.abandon_failed(*command),
             // Asked again by whoever still needs it.
             (
                 Purpose::OpenInbox(_)
@@ -263,7 +265,7 @@ impl Core {
                 | Purpose::View
                 | Purpose::Evict
                 | Purpose::Resolve
-                | Purpose::Abandon
+                | Purpose::Abandon(_)
                 | Purpose::Trim,
                 _,
             ) => {}

@@ -116,8 +116,7 @@ impl Core {
             );
             self.expect_answers(boot, Stream::Replies, *entry, replies.len());
             for reply in replies {
-                let until = self.io.now + self.io.settings.reply_keep;
-                self.post_reply(reply, until, Ack::Orphan(boot, Stream::Replies, *entry));
+                self.post_reply(reply, Ack::Orphan(boot, Stream::Replies, *entry));
             }
         }
         if let Some(work) = self.orphans.work.get_mut(&boot) {
@@ -180,20 +179,15 @@ impl Core {
             call: route.call,
             attempt: route.attempt,
             caller: route.caller,
+            answerer: self.me,
+            deadline: route.deadline,
             answer,
             view: view.map_or(ViewVersion::default(), |view| view.version),
             incarnation: view.map_or(Incarnation::named(""), |view| view.incarnation.clone()),
             position: None,
             rest: false,
         };
-        let now = self.clock.at_most(self.io.now).as_u64();
-        let left = std::time::Duration::from_millis(route.deadline.as_u64().saturating_sub(now));
-        let until = self.io.now + left + self.io.settings.reply_keep;
-        self.post_reply(
-            Reply { verdict, outcome: Bytes::new() },
-            until,
-            Ack::Orphan(boot, Stream::Requests, entry),
-        );
+        self.post_reply(Reply { verdict, outcome: Bytes::new() }, Ack::Orphan(boot, Stream::Requests, entry));
     }
 
     /// So many answers are to be appended before an entry can be forgotten.

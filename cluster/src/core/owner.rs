@@ -34,6 +34,8 @@ pub(crate) struct Owner {
     pub(super) blocked: BTreeSet<Line>,
     /// Calls with idempotency keys, which ask again at their time.
     pub(super) asking: BTreeSet<(Instant, RunId)>,
+    /// Calls that wait for another with their idempotency key, by key. The first of each asks for all of them.
+    pub(super) twins: BTreeMap<u128, BTreeSet<RunId>>,
     /// Calls that were cancelled before they came, oldest first.
     pub(super) cancelled: VecDeque<(CallId, u32)>,
     /// Entries of the current inbox, with how many of their calls are unanswered.
@@ -243,6 +245,8 @@ impl Core {
             call: route.call,
             attempt: route.attempt,
             caller: route.caller,
+            answerer: self.me,
+            deadline: route.deadline,
             answer: outcome.answer,
             view: view.map_or(ViewVersion::default(), |view| view.version),
             incarnation: view.map_or(Incarnation::named(""), |view| view.incarnation.clone()),
@@ -258,10 +262,7 @@ impl Core {
                 }
             }
             From::Inbox(boot, entry) => {
-                let now = self.clock.at_most(self.io.now).as_u64();
-                let left = std::time::Duration::from_millis(route.deadline.as_u64().saturating_sub(now));
-                let until = self.io.now + left + self.io.settings.reply_keep;
-                self.post_reply(reply, until, Ack::Entry(boot, entry, run));
+                self.post_reply(reply, Ack::Entry(boot, entry, run));
                 if self.io.has(Mutant::SettleFirst) {
                     self.entry_answered(boot, entry);
                 }
@@ -274,6 +275,7 @@ impl Core {
         let Some(run) = self.owner.runs.remove(&id) else { return };
         self.io.clear_timer(run.deadline, Timer::Run(id));
         self.owner.by_call.remove(&(run.route.call, run.route.attempt));
+        self.detach(id, &run.route);
         self.leave_line(id, &run.route);
     }
 

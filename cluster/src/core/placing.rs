@@ -132,7 +132,10 @@ impl Core {
             // Of those that share the action, the calls choose evenly.
             *untried.get(waiting.accepted as usize % set.clamp(1, untried.len().max(1)))?
         };
-        (!self.caller.gone.contains(&boot)).then_some(boot)
+        // A node that drains runs nothing more, whatever the view still says.
+        let away = self.caller.gone.contains(&boot)
+            || self.session.is_draining() && self.session.boot() == Some(boot);
+        (!away).then_some(boot)
     }
 
     fn put_in_place(&mut self, call: CallId, boot: Boot) {

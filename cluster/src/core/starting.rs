@@ -1,7 +1,11 @@
 //! The start of a call: what is asked immediately before, and of whom.
 
 use bytes::Bytes;
-use callboard_protocol::envelope::Answer;
+use callboard_protocol::{
+    action::CallId,
+    envelope::{Answer, Idempotency, Route},
+    identity::Boot,
+};
 
 use super::{
     Core, Output, RunId, Start,
@@ -101,11 +105,16 @@ impl Core {
             self.owner.lined.insert(id, (line, run.route.slot));
             self.owner.busy_changed = true;
         }
-        let (call, attempt, caller) = (start.call, start.attempt, run.route.caller);
-        if start.arguments_follow && !start.local {
+        self.io.put(Output::Start(Box::new(start)));
+    }
+
+    /// A call really began; it is not to be asked for its arguments before, as they can be read once.
+    pub(crate) fn run_began(&mut self, id: RunId) {
+        let Some(run) = self.owner.runs.get(&id) else { return };
+        if run.route.arguments_follow && run.from != From::Here {
+            let (call, attempt, caller) = (run.route.call, run.route.attempt, run.route.caller);
             self.expect_arguments(call, attempt, caller);
         }
-        self.io.put(Output::Start(Box::new(start)));
     }
 
     /// Asks for the idempotency keys of calls that want to start, or to know what became of their twin.
@@ -155,6 +164,8 @@ impl Core {
                     let run = &self.owner.runs[&id];
                     let (call, attempt) = (run.route.call, run.route.attempt);
                     self.known.running(idempotency, call, attempt, &self.io.settings);
+                    let route = self.owner.runs[&id].route.clone();
+                    self.detach(id, &route);
                     self.start(id);
                 } else {
                     self.end_unstarted(id, Answer::Moved);
@@ -164,20 +175,64 @@ impl Core {
                 run.begun = false;
                 self.end_unstarted(id, Answer::Conflict);
             }
-            Verdict::Taken(record) => match record {
-                Record::Running { boot, call, attempt } => {
-                    run.stage = Stage::Attached;
-                    run.begun = false;
-                    self.owner.asking.insert((self.io.now + self.io.settings.idempotency_poll, id));
-                    if self.io.can_ask(Connection::Commands) {
-                        let resolve = Command::IdempotencyResolve { idempotency, boot, call, attempt };
-                        self.io.ask(Connection::Commands, resolve, Purpose::Resolve);
-                    }
-                }
-                Record::Done { outcome, .. } => self.end_with(id, Answer::Replayed, outcome),
-                Record::Unknown { .. } => self.end_with(id, Answer::Unknown, Bytes::new()),
-            },
+            Verdict::Taken(Record::Running { boot, call, attempt }) => {
+                run.begun = false;
+                self.attach(id, idempotency, boot, call, attempt);
+            }
+            Verdict::Taken(Record::Done { outcome, .. }) => {
+                self.end_twins(id, idempotency, Answer::Replayed, &outcome);
+            }
+            Verdict::Taken(Record::Unknown { .. }) => {
+                self.end_twins(id, idempotency, Answer::Unknown, &Bytes::new());
+            }
         }
+    }
+
+    /// A call waits for the outcome of another with its idempotency key.
+    fn attach(&mut self, id: RunId, idempotency: Idempotency, boot: Boot, call: CallId, attempt: u32) {
+        let Some(run) = self.owner.runs.get_mut(&id) else { return };
+        run.stage = Stage::Attached;
+        let twins = self.owner.twins.entry(idempotency.key).or_default();
+        twins.insert(id);
+        if twins.first() != Some(&id) {
+            return;
+        }
+        self.owner.asking.insert((self.io.now + self.io.settings.idempotency_poll, id));
+        let ours = self.session.boot() == Some(boot);
+        if ours && !self.owner.by_call.contains_key(&(call, attempt)) {
+            // Nothing of it is here any more: what gave its key back was lost.
+            let abandon = Command::IdempotencyAbandon { idempotency, boot, call, attempt };
+            self.owner.abandoned.push(abandon);
+        } else if !ours && self.io.can_ask(Connection::Commands) {
+            let resolve = Command::IdempotencyResolve { idempotency, boot, call, attempt };
+            self.io.ask(Connection::Commands, resolve, Purpose::Resolve);
+        }
+    }
+
+    /// A call waits for no other any more; if it asked for all that do, the next one asks.
+    pub(super) fn detach(&mut self, id: RunId, route: &Route) {
+        let Some(Idempotency { key, .. }) = route.idempotency else { return };
+        let Some(twins) = self.owner.twins.get_mut(&key) else { return };
+        let asked = twins.first() == Some(&id);
+        twins.remove(&id);
+        match twins.first() {
+            None => {
+                self.owner.twins.remove(&key);
+            }
+            Some(next) if asked => {
+                self.owner.asking.insert((self.io.now + self.io.settings.idempotency_poll, *next));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Ends a call, and all that waited with it, with what is known of their twin.
+    fn end_twins(&mut self, id: RunId, idempotency: Idempotency, answer: Answer, outcome: &Bytes) {
+        let twins = self.owner.twins.remove(&idempotency.key).unwrap_or_default();
+        for twin in twins.into_iter().filter(|twin| *twin != id) {
+            self.end_with(twin, answer, outcome.clone());
+        }
+        self.end_with(id, answer, outcome.clone());
     }
 
     /// Nothing is known of the question; it is asked again.

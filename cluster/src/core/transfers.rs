@@ -277,7 +277,7 @@ impl Core {
         &mut self,
         call: CallId,
         attempt: u32,
-        boot: Option<Boot>,
+        answerer: Option<ProcessId>,
         rest: bool,
     ) -> Option<TransferId> {
         if !rest {
@@ -293,7 +293,7 @@ impl Core {
         }
         let from = self.transfers.readers.get(&transfer).map(|reader| reader.from);
         // One that ran here needs no transfer: whoever ran it has the rest.
-        let from = from.or(boot.map(|boot| boot.process))?;
+        let from = from.or(answerer)?;
         self.begin_reader(transfer, from);
         // Its writer may have given it up before the reply could be taken; then it says so.
         if self.transfers.readers.contains_key(&transfer) {

@@ -2,8 +2,10 @@
 //!
 //! A failing seed prints the command that runs it again.
 
+mod attacks;
 mod checker;
 mod directed;
+mod lab;
 mod plan;
 mod world;
 

@@ -97,7 +97,7 @@ fn what_is_claimed_and_not_there_costs_nothing() {
 fn payloads_are_not_copied() {
     let frame = sealed(&[
         header(),
-        section(4, &[section(16, &[0, 0, 1, 0, 0]), section(18, &[7; 1 << 20])].concat()),
+        section(4, &[section(16, &[0, 0, 1, 0, 0]), section(18, &vec![7; 1 << 20])].concat()),
     ]);
     let (decoded, heap) = crate::measure(|| Frame::decode(&frame, Namespace::named("cost")));
     assert_eq!(decoded.map(|frame| frame.messages.len()), Ok(1));

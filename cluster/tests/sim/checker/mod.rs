@@ -216,6 +216,10 @@ impl Checker {
                 if (answered.answer == CallAnswer::Failed) != kind.fails {
                     self.broken(Invariant::Call2, format!("{call} did not end as it ended"));
                 }
+                if answered.run.is_none() && kind.chunks_out > 0 && answered.rest.is_none() {
+                    let what = format!("{call} is done, and nobody says that more follows");
+                    self.broken(Invariant::Xfer2, what);
+                }
                 if kind.revalidates && !self.published.contains(&call) {
                     self.broken(Invariant::Rev1, format!("{call} is done before its revalidations"));
                 }

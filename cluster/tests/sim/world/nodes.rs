@@ -217,6 +217,7 @@ impl World {
         self.nodes[node].runs.insert(start.run, Running { call: start.call, kind: call.kind.clone() });
         let duration = self.random.random_range(call.runs_us.clone());
         self.later(node, duration, NodeEvent::Ends(start.run));
+        self.step(node, Input::Began(start.run));
     }
 
     pub(super) fn run_ends(&mut self, node: usize, run: RunId) {
