@@ -45,7 +45,9 @@ impl Core {
             return;
         }
         self.session.acking = Some((version, busy.clone()));
-        self.io.ask(Connection::Commands, Command::AckView { boot, version, busy }, Purpose::AckView);
+        self.session.said += 1;
+        let command = Command::AckView { boot, version, busy, number: self.session.said };
+        self.io.ask(Connection::Commands, command, Purpose::AckView);
     }
 
     pub(crate) fn acked(&mut self, done: bool) {

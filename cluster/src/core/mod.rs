@@ -44,7 +44,7 @@ pub use self::{
 use crate::{
     clock::{Instant, RedisClock},
     mutant::Mutants,
-    store::{Answer, Failure, Profile, Sent, Stream, View},
+    store::{self, Answer, Failure, Profile, Sent, Stream, View},
 };
 
 /// One node's part in its cluster.
@@ -239,6 +239,7 @@ impl Core {
             (Purpose::Fence(boot), Ok(Answer::Orphan(Some(orphan)))) => {
                 self.fenced(boot, true);
                 self.answer_orphan(boot, &orphan);
+                self.answer_orphan(boot, &store::Orphan::default());
             }
             (Purpose::Fence(boot), answer) => self.fenced(boot, answer == Ok(Answer::Fencing(true))),
             (Purpose::Evict, Ok(Answer::View(view))) => self.view_seen(view),

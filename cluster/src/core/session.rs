@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub(super) view_asked: bool,
     /// What the store knows that this member applies.
     pub(super) acked: Option<(ViewVersion, BTreeSet<Slot>)>,
+    /// How often it said so.
+    pub(super) said: u64,
     pub(super) acking: Option<(ViewVersion, BTreeSet<Slot>)>,
     /// Since when keyed calls wait for the store to be opened.
     pub(super) closed_since: Option<Instant>,
@@ -58,8 +60,9 @@ pub(super) enum Phase {
     Member(Boot),
     /// Left.
     Left,
-    /// Cannot be a member.
-    Refused,
+    /// Cannot be a member as long as others are. It goes on asking, and looks after their leases meanwhile, as they
+    /// may all be dead.
+    Refused(Boot),
 }
 
 /// Whether the command of a phase is on its way.
@@ -101,6 +104,10 @@ impl Session {
         self.leaves
     }
 
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.phase, Phase::Refused(_))
+    }
+
     pub(crate) fn want_view(&mut self) {
         self.view_wanted = true;
     }
@@ -129,7 +136,7 @@ impl Core {
 
     /// Moves the session on.
     pub(crate) fn keep_session(&mut self) {
-        if !matches!(self.session.phase, Phase::Left | Phase::Refused) {
+        if self.session.phase != Phase::Left {
             for connection in Connection::ALL {
                 self.io.connect(connection);
             }
@@ -160,6 +167,7 @@ impl Core {
                 self.stay_member(boot);
             }
             Phase::Member(boot) => self.stay_member(boot),
+            Phase::Refused(boot) => self.look_from_outside(boot),
             _ => {}
         }
         self.tell_state();
@@ -245,8 +253,29 @@ impl Core {
 
     pub(crate) fn join_refused(&mut self, boot: Boot, ids: Vec<u8>) {
         if self.session.phase == Phase::Joining(boot, Step::Asked) {
-            self.session.phase = Phase::Refused;
+            self.session.phase = Phase::Refused(boot);
+            self.session.next_renewal = self.io.now;
             self.io.put(Output::Refused(Refusal::KeysDisagree { ids }));
+        }
+    }
+
+    /// Asks who is a member now and then, and tries to join again.
+    fn look_from_outside(&mut self, boot: Boot) {
+        if self.io.now < self.session.next_renewal || !self.io.can_ask(Connection::Commands) {
+            return;
+        }
+        self.session.next_renewal = self.io.now + self.io.settings.renew;
+        self.io.wake_at(self.session.next_renewal);
+        self.ask_view();
+        self.session.phase = Phase::Joining(boot, Step::ToAsk);
+    }
+
+    /// The members, as seen by a node that is none.
+    fn watch_from_outside(&mut self, view: &View) {
+        let members: Vec<Boot> = view.members.keys().copied().collect();
+        if self.io.can_ask(Connection::Commands) && !members.is_empty() {
+            let command = Command::Leases { boots: members.clone() };
+            self.io.ask(Connection::Commands, command, Purpose::Leases(members));
         }
     }
 
@@ -328,10 +357,9 @@ impl Core {
 
     /// A view came along with some other answer.
     pub(crate) fn view_seen(&mut self, view: Option<View>) {
-        if self.session.member().is_none() {
-            return;
-        }
         match view {
+            Some(view) if self.session.member().is_none() => self.watch_from_outside(&view),
+            None if self.session.member().is_none() => {}
             // The store lost everything.
             None => self.end_session(),
             Some(view) => self.on_view(view),

@@ -23,16 +23,20 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn left(&self) -> Orphan {
-        let (claimed, rest): (Vec<_>, Vec<_>) =
-            self.requests.iter().partition(|(entry, _)| self.claimed.contains(entry));
-        let owned = |entries: Vec<(&EntryId, &Bytes)>| {
-            entries.into_iter().map(|(entry, frame)| (*entry, frame.clone())).collect()
-        };
+    /// What is left after these entries, so many frames of each stream. What is undelivered comes after all that is
+    /// claimed, so that one order goes through both.
+    pub(super) fn left(&self, requests_after: EntryId, replies_after: EntryId, frames_max: usize) -> Orphan {
+        let owned = |(entry, frame): (&EntryId, &Bytes)| (*entry, frame.clone());
+        let after = |entry| (Excluded(entry), Unbounded);
+        let requests = self.requests.range(after(requests_after));
+        let unsettled =
+            requests.filter(|(entry, _)| **entry > self.delivered || self.claimed.contains(entry));
+        let (claimed, undelivered) =
+            unsettled.take(frames_max).partition::<Vec<_>, _>(|(entry, _)| self.claimed.contains(entry));
         Orphan {
-            claimed: owned(claimed),
-            undelivered: owned(rest.into_iter().filter(|(entry, _)| **entry > self.delivered).collect()),
-            replies: owned(self.replies.iter().collect()),
+            claimed: claimed.into_iter().map(owned).collect(),
+            undelivered: undelivered.into_iter().map(owned).collect(),
+            replies: self.replies.range(after(replies_after)).take(frames_max).map(owned).collect(),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Store {
     pub(super) mutants: Mutants,
     view: Option<View>,
     pub(super) leases: HashMap<Boot, u64>,
+    /// The number of the last thing that a member said of its slots.
+    said: HashMap<Boot, u64>,
     pub(super) inboxes: HashMap<Boot, Inbox>,
     orphans: HashMap<Boot, Inbox>,
     /// Cursors of what is gone: (session, stream, sender) → number of the last frame.
@@ -39,6 +41,7 @@ impl Store {
             mutants,
             view: None,
             leases: HashMap::new(),
+            said: HashMap::new(),
             inboxes: HashMap::new(),
             orphans: HashMap::new(),
             old_cursors: HashMap::new(),
@@ -106,9 +109,11 @@ impl Store {
             Command::TrimReplies { boot, through } => self.trim_replies(*boot, *through),
             Command::Fence { boot, counter } => self.fence(*boot, *counter),
             Command::Evict { boot } => self.evict(time, *boot),
-            Command::Orphan { boot } => Answer::Orphan(self.orphan(*boot)),
+            Command::Orphan { boot, requests_after, replies_after, frames_max } => {
+                Answer::Orphan(self.orphan(*boot, *requests_after, *replies_after, *frames_max))
+            }
             Command::OrphanDone { boot, requests, replies } => self.orphan_done(*boot, requests, replies),
-            Command::AckView { boot, version, busy } => self.ack_view(*boot, *version, busy),
+            Command::AckView { boot, version, busy, number } => self.ack_view(*boot, *version, busy, *number),
             Command::Drain { boot } => self.drain(time, *boot),
             Command::Leave { boot } => Answer::Left(self.leave(time, *boot)),
             Command::Open { incarnation } => self.open(time, incarnation),
@@ -131,11 +136,13 @@ impl Store {
         self.view.as_mut()?.members.get_mut(&boot)
     }
 
-    fn ack_view(&mut self, boot: Boot, version: ViewVersion, busy: &BTreeSet<Slot>) -> Answer {
-        if let Some(member) = self.member(boot)
-            && version >= member.acked
+    fn ack_view(&mut self, boot: Boot, version: ViewVersion, busy: &BTreeSet<Slot>, number: u64) -> Answer {
+        let said = self.said.get(&boot).copied().unwrap_or(0);
+        if number > said
+            && let Some(member) = self.member(boot)
         {
             (member.acked, member.busy) = (version, busy.clone());
+            self.said.insert(boot, number);
         }
         Answer::Done
     }
@@ -247,7 +254,11 @@ impl Store {
         if fits {
             self.freeze(boot);
             if self.mutants.has(Mutant::FenceHandsOver) {
-                return Answer::Orphan(self.orphans.remove(&boot).map(|inbox| inbox.left()));
+                return Answer::Orphan(
+                    self.orphans
+                        .remove(&boot)
+                        .map(|inbox| inbox.left(EntryId::default(), EntryId::default(), usize::MAX)),
+                );
             }
         }
         Answer::Fencing(fits)
@@ -275,18 +286,24 @@ impl Store {
         }
     }
 
-    fn orphan(&mut self, boot: Boot) -> Option<Orphan> {
+    fn orphan(
+        &mut self,
+        boot: Boot,
+        requests_after: EntryId,
+        replies_after: EntryId,
+        frames_max: usize,
+    ) -> Option<Orphan> {
+        let left = |inbox: &Inbox| inbox.left(requests_after, replies_after, frames_max);
         if self.mutants.has(Mutant::OrphanReadEarly)
             && let Some(inbox) = self.inboxes.get(&boot)
         {
-            return Some(inbox.left());
+            return Some(left(inbox));
         }
         if !self.view.as_ref()?.orphans.contains(&boot) {
             return None;
         }
         self.freeze(boot);
-        let left = self.orphans.get(&boot).map(Inbox::left);
-        Some(left.unwrap_or_default())
+        Some(self.orphans.get(&boot).map(left).unwrap_or_default())
     }
 
     fn orphan_done(&mut self, boot: Boot, requests: &[EntryId], replies: &[EntryId]) -> Answer {

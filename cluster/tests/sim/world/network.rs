@@ -134,7 +134,7 @@ impl World {
     pub(super) fn wake_readers(&mut self, server: usize, command: &Command) {
         let boot = match command {
             Command::Send { to, .. } => *to,
-            Command::Fence { boot, .. } | Command::Leave { boot } | Command::Orphan { boot } => *boot,
+            Command::Fence { boot, .. } | Command::Leave { boot } | Command::Orphan { boot, .. } => *boot,
             _ => return,
         };
         let waiting: Vec<u64> = self.servers[server]
