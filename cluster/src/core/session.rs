@@ -254,7 +254,8 @@ impl Core {
     pub(crate) fn join_refused(&mut self, boot: Boot, ids: Vec<u8>) {
         if self.session.phase == Phase::Joining(boot, Step::Asked) {
             self.session.phase = Phase::Refused(boot);
-            self.session.next_renewal = self.io.now;
+            self.session.next_renewal = self.io.now + self.io.settings.renew;
+            self.io.wake_at(self.session.next_renewal);
             self.io.put(Output::Refused(Refusal::KeysDisagree { ids }));
         }
     }

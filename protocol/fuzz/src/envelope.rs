@@ -134,6 +134,8 @@ fn reply(answer: Answer, position: Option<LogPosition>, outcome: &'static str) -
         call: call(),
         attempt: 1,
         caller: ProcessId::from_u128(0xca11),
+        answerer: ProcessId::from_u128(0xbee),
+        deadline: RedisMillis::from_u64(1_700_000_000_000),
         answer,
         view: ViewVersion::from_u64(12),
         incarnation: Incarnation::named("run.replication"),

@@ -122,7 +122,8 @@ prop_compose! {
 
 prop_compose! {
     fn any_verdict()(
-        (call, attempt, caller) in (any_call(), any::<u32>(), any_process()),
+        (call, attempt, caller, answerer) in (any_call(), any::<u32>(), any_process(), any_process()),
+        deadline in any_u64(),
         answer in prop::sample::select(vec![
             Answer::Done, Answer::Failed, Answer::Replayed, Answer::Busy, Answer::Expired, Answer::Moved,
             Answer::Conflict, Answer::Unknown,
@@ -134,6 +135,8 @@ prop_compose! {
             call,
             attempt,
             caller,
+            answerer,
+            deadline: RedisMillis::from_u64(deadline),
             answer,
             view: ViewVersion::from_u64(view),
             incarnation,

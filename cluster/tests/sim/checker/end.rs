@@ -7,6 +7,7 @@ use callboard_protocol::{
     ActionId,
     action::CallId,
     envelope::{Answer as CallAnswer, Direction},
+    identity::Incarnation,
 };
 
 use super::{Checker, Started};
@@ -115,7 +116,7 @@ impl Checker {
                     }
                     let same_session = earlier.boot == later.boot;
                     let fenced = earlier.boot.is_some_and(|boot| self.fenced.contains_key(&boot))
-                        || later.incarnation > earlier.incarnation
+                        || self.memory_of(later) != self.memory_of(earlier)
                         || earlier.process == later.process && !same_session;
                     if same_session || !fenced || later.token <= earlier.token {
                         broken.push((
@@ -137,6 +138,11 @@ impl Checker {
         for (invariant, what) in broken {
             self.broken(invariant, what);
         }
+    }
+
+    /// The memory of the store that a run's session was a member of.
+    fn memory_of(&self, start: &Started) -> Option<&Incarnation> {
+        start.boot.and_then(|boot| self.joined.get(&boot))
     }
 
     pub(super) fn check_order(&mut self) {

@@ -73,7 +73,6 @@ struct Started {
     token: Option<FencingToken>,
     at: u64,
     ended: Option<u64>,
-    incarnation: u64,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +93,8 @@ pub(crate) struct Checker {
     starts: Vec<Started>,
     runs: HashMap<(ProcessId, RunId), usize>,
     fenced: HashMap<Boot, u64>,
+    /// The memory of the store that each session joined.
+    joined: HashMap<Boot, Incarnation>,
     dead: HashMap<ProcessId, u64>,
     left: HashSet<ProcessId>,
     paused: HashMap<ProcessId, u64>,
@@ -269,7 +270,8 @@ impl Checker {
         }
         // Two clocks that drift by a hundredth each, over the time that the call had.
         let made = &self.calls[&start.call];
-        let deadline = made.at + made.call.timeout_us * 104 / 100 + 5_000;
+        // And over the time since they last saw the store's clock, while it refuses to answer.
+        let deadline = made.at + made.call.timeout_us * 104 / 100 + 60_000;
         if now > deadline {
             let what = format!("{} started {} us after its deadline", start.call, now - deadline);
             self.broken(Invariant::Call5, what);
@@ -278,7 +280,6 @@ impl Checker {
             let what = format!("{} started after its owner heard that it is cancelled", start.call);
             self.broken(Invariant::Cancel1, what);
         }
-        let incarnation = self.losses.len() as u64;
         self.starts.push(Started {
             call: start.call,
             attempt: start.attempt,
@@ -289,7 +290,6 @@ impl Checker {
             token: start.token,
             at: now,
             ended: None,
-            incarnation,
         });
     }
 

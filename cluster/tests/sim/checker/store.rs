@@ -62,6 +62,9 @@ impl Checker {
                 }
                 self.frame_appended(*to, *sender, &frame(bytes));
             }
+            (Command::Join { boot, .. }, Answer::Joined { .. }) => {
+                self.joined.insert(*boot, store.incarnation().clone());
+            }
             (Command::Fence { boot, .. }, Answer::Fencing(true) | Answer::Orphan(Some(_))) => {
                 self.seen.fenced += 1;
                 if self.fenced.insert(*boot, now).is_some() {

@@ -344,7 +344,12 @@ impl World {
         let orphans = self.store().view().is_none_or(|view| !view.orphans.is_empty() || !view.open);
         let nodes = (0..self.nodes.len()).all(|node| {
             let state = &self.nodes[node];
-            state.alive && !state.drains && state.state == SessionState::Serving && state.core.is_idle()
+            state.alive
+                && !state.drains
+                && !state.paused
+                && !state.cut
+                && state.state == SessionState::Serving
+                && state.core.is_idle()
         });
         !orphans && nodes && self.store().view().is_some_and(|view| view.members.len() == self.nodes.len())
     }
