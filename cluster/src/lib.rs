@@ -7,12 +7,16 @@
 //! [`port`](call_port) with an adapter in [`memory`].
 
 pub mod call_port;
+pub mod clock;
+pub mod core;
 pub mod flight_table;
 pub mod key_lines;
 pub mod memory;
+pub mod mutant;
 pub mod placement;
 pub mod revalidation_log;
 pub mod slot;
+pub mod store;
 pub mod versions;
 
 pub use call_port::CallPort;

@@ -1,32 +1,57 @@
 //! Which member owns a slot: rendezvous hashing, so that a member that comes or goes moves only its own share.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use callboard_protocol::{ActionId, identity::Boot};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::Slot;
+use crate::{Slot, store::View};
 
-/// Names a member for as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub u128);
-
-/// The member of `members` that owns `slot`, or `None` where there are no members.
+/// The session among `boots` that owns `slot`, or `None` where there is none.
 ///
-/// Every node that knows the same members names the same owner, whatever their order.
-pub fn owner_of(slot: Slot, members: impl IntoIterator<Item = NodeId>) -> Option<NodeId> {
-    members.into_iter().max_by_key(|member| (weight(slot, *member), *member))
+/// Every node that knows the same sessions names the same owner, whatever their order. Of one process the latest
+/// session counts; a process that comes back with a new session has the slots it had.
+pub fn owner_of(slot: Slot, boots: impl IntoIterator<Item = Boot>) -> Option<Boot> {
+    boots.into_iter().max_by_key(|boot| (weight(slot, *boot), *boot))
 }
 
-fn weight(slot: Slot, member: NodeId) -> u64 {
-    xxh3_64_with_seed(&member.0.to_le_bytes(), slot.index() as u64)
+fn weight(slot: Slot, boot: Boot) -> u64 {
+    xxh3_64_with_seed(&boot.process.as_u128().to_le_bytes(), slot.index() as u64)
+}
+
+/// The name by which members say that they have an action whose calls wait for each other.
+#[must_use]
+pub fn lined_action(action: &ActionId) -> u64 {
+    xxh3_64(action.as_bytes())
+}
+
+/// The one member that runs the calls of a line: of all that have the action, whatever their builds, so that there
+/// is one order even while a new build is rolled out.
+#[must_use]
+pub fn line_owner(view: &View, slot: Slot, action: &ActionId) -> Option<Boot> {
+    let name = lined_action(action);
+    let able =
+        view.members.iter().filter(|(_, member)| !member.draining && member.profile.lined.contains(&name));
+    owner_of(slot, able.map(|(boot, _)| *boot))
+}
+
+/// The members that may run calls of a build's actions that wait for no other, the first choice first.
+#[must_use]
+pub fn candidates(view: &View, slot: Slot, build: u128) -> Vec<Boot> {
+    let able = view.members.iter().filter(|(_, member)| !member.draining && member.profile.build == build);
+    let mut able: Vec<Boot> = able.map(|(boot, _)| *boot).collect();
+    able.sort_by_key(|boot| std::cmp::Reverse((weight(slot, *boot), *boot)));
+    able
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use callboard_protocol::identity::ProcessId;
+
     use super::*;
 
-    fn members(ids: impl IntoIterator<Item = u128>) -> Vec<NodeId> {
-        ids.into_iter().map(NodeId).collect()
+    fn members(ids: impl IntoIterator<Item = u128>) -> Vec<Boot> {
+        ids.into_iter().map(|id| Boot { process: ProcessId::from_u128(id), session: 1 }).collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Slots: the fixed buckets that calls are hashed into.
 
-use callboard_protocol::ActionId;
+use callboard_protocol::{ActionId, identity::Boot};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How many slots there are. A power of two far above any sensible number of nodes, so that shares stay even, and
@@ -27,6 +27,19 @@ impl Slot {
     fn of(action: &ActionId, key: &[u8]) -> Self {
         let seed = xxh3_64_with_seed(action.as_bytes(), 0);
         Self((xxh3_64_with_seed(key, seed) % u64::from(SLOTS)) as u16)
+    }
+
+    /// The slot by whose owner a session that is gone is answered for.
+    #[must_use]
+    pub fn of_orphan(boot: Boot) -> Self {
+        let seed = u64::from(boot.session);
+        Self((xxh3_64_with_seed(&boot.process.as_u128().to_le_bytes(), seed) % u64::from(SLOTS)) as u16)
+    }
+
+    /// The slot at this position, as it stands in a frame; positions beyond the last begin again.
+    #[must_use]
+    pub fn from_index(index: u16) -> Self {
+        Self(index % SLOTS)
     }
 
     /// Position in a table of all slots.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{ErrorCode, flight, revalidation::Revalidation};
 
 /// Names one request to run an action; unique, and a client may quote it to whoever reads the logs.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(u128);
 
 impl CallId {
@@ -15,6 +15,12 @@ impl CallId {
     #[must_use]
     pub fn from_u128(id: u128) -> Self {
         Self(id)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn as_u128(self) -> u128 {
+        self.0
     }
 }
 

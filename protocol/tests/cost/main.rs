@@ -5,6 +5,7 @@
 #[expect(unsafe_code, reason = "an allocator that counts can be written in no other way")]
 mod allocator;
 mod deserialised;
+mod envelopes;
 mod families;
 mod forms;
 mod framing;

@@ -3,10 +3,12 @@
 
 #[path = "../../examples/vectors/action.rs"]
 mod action;
+mod envelope_properties;
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own elsewhere")]
 mod fuzz;
 mod fuzz_replay;
+mod golden_envelope;
 mod golden_reply;
 mod golden_response;
 #[path = "../support/limits.rs"]
