@@ -404,24 +404,3 @@ fn a_call_whose_arguments_were_read_is_not_tried_again() {
     let elsewhere = lab.run_of(0, call).or(lab.run_of(2, call));
     assert!(elsewhere.is_none(), "it runs again, without its arguments");
 }
-
-/// What a step costs must not grow with what else runs in the node.
-#[test]
-#[ignore = "measures time"]
-fn a_step_costs_the_same_whatever_runs() {
-    let mut lab = Lab::new(1, 1);
-    let mut costs = Vec::new();
-    for runs in [0, 1_000, 4_000] {
-        while lab.nodes[0].starts.len() < runs {
-            let call = lab.keyed_call_of(0, &format!("{}-", lab.nodes[0].starts.len()));
-            lab.submit(0, &call);
-        }
-        lab.run(2);
-        let started = std::time::Instant::now();
-        for _ in 0..1_000 {
-            lab.step(0, Input::Tick);
-        }
-        costs.push((runs, started.elapsed() / 1_000));
-    }
-    assert!(costs.iter().all(|(_, cost)| cost.as_micros() < 20), "runs, and a step's time: {costs:?}");
-}

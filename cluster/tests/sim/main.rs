@@ -233,14 +233,3 @@ fn caught_by(mutant: Mutant, seed: u64) -> Option<String> {
         Err(_) => Some("assertion".to_owned()),
     }
 }
-
-/// Runs the directed plan of `MUTANT` for `SIMULATE_SEED` with the mutant, for whoever wants to look at it.
-#[test]
-#[ignore = "to look at one run"]
-fn one_mutant() {
-    let id = std::env::var("MUTANT").expect("MUTANT names one");
-    let mutant = Mutant::ALL.iter().copied().find(|mutant| mutant.id() == id).expect("there is one");
-    let seed = number("SIMULATE_SEED", 0);
-    let checker = run(seed, directed::directed(mutant, seed), Mutants::only(mutant));
-    println!("{:#?}\n{}", checker.seen, describe(seed, &checker.violations));
-}
