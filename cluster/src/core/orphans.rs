@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use callboard_protocol::{
-    envelope::{Answer, Frame, Message, Reply, Route, Verdict},
-    identity::{Boot, Incarnation, ViewVersion},
+    envelope::{Answer, Frame, Message, Reply, Route},
+    identity::Boot,
 };
 
 use super::{
@@ -194,19 +194,7 @@ impl Core {
             Answer::Moved => self.io.counters.moved += 1,
             _ => self.io.counters.unknown += 1,
         }
-        let view = self.views.current.as_ref();
-        let verdict = Verdict {
-            call: route.call,
-            attempt: route.attempt,
-            caller: route.caller,
-            answerer: self.me,
-            deadline: route.deadline,
-            answer,
-            view: view.map_or(ViewVersion::default(), |view| view.version),
-            incarnation: view.map_or(Incarnation::named(""), |view| view.incarnation.clone()),
-            position: None,
-            rest: false,
-        };
+        let verdict = self.verdict(route, answer);
         self.post_reply(Reply { verdict, outcome: Bytes::new() }, Ack::Orphan(boot, Stream::Requests, entry));
     }
 

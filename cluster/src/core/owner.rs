@@ -6,7 +6,7 @@ use bytes::Bytes;
 use callboard_protocol::{
     action::CallId,
     envelope::{Answer, Envelope, Reply, Route, Verdict},
-    identity::{Boot, FencingToken, Incarnation, RedisMillis, ViewVersion},
+    identity::{Boot, FencingToken, RedisMillis, ViewVersion},
     revalidation::LogPosition,
 };
 
@@ -240,19 +240,8 @@ impl Core {
 
     /// Gives an answer to whoever waits for it.
     pub(super) fn reply(&mut self, route: &Route, from: From, outcome: &Outcome, run: Option<RunId>) {
-        let view = self.views.current.as_ref();
-        let verdict = Verdict {
-            call: route.call,
-            attempt: route.attempt,
-            caller: route.caller,
-            answerer: self.me,
-            deadline: route.deadline,
-            answer: outcome.answer,
-            view: view.map_or(ViewVersion::default(), |view| view.version),
-            incarnation: view.map_or(Incarnation::named(""), |view| view.incarnation.clone()),
-            position: outcome.position,
-            rest: outcome.rest,
-        };
+        let said = self.verdict(route, outcome.answer);
+        let verdict = Verdict { position: outcome.position, rest: outcome.rest, ..said };
         let reply = Reply { verdict, outcome: outcome.outcome.clone() };
         match from {
             From::Here => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use callboard_protocol::{
-    envelope::{Frame, Message, Reply},
-    identity::{Boot, ProcessId},
+    envelope::{Answer, Frame, Message, Reply, Route, Verdict},
+    identity::{Boot, Incarnation, ProcessId, ViewVersion},
 };
 
 use super::{
@@ -66,6 +66,23 @@ impl Core {
     /// The newest session of a process that is a member.
     pub(crate) fn newest_session(&self, process: ProcessId) -> Option<Boot> {
         self.views.current.as_ref().and_then(|view| newest(view, process))
+    }
+
+    /// What this node says of an attempt, by the view that it has.
+    pub(super) fn verdict(&self, route: &Route, answer: Answer) -> Verdict {
+        let view = self.views.current.as_ref();
+        Verdict {
+            call: route.call,
+            attempt: route.attempt,
+            caller: route.caller,
+            answerer: self.me,
+            deadline: route.deadline,
+            answer,
+            view: view.map_or(ViewVersion::default(), |view| view.version),
+            incarnation: view.map_or(Incarnation::named(""), |view| view.incarnation.clone()),
+            position: None,
+            rest: false,
+        }
     }
 
     /// Posts what came of a call. It is kept a little longer than somebody waits for it.

@@ -117,9 +117,10 @@ impl Core {
         self.post_credit(from, Credit { transfer, taken: 0, stop: false });
     }
 
-    fn begin_reader(&mut self, transfer: TransferId, from: ProcessId) {
+    /// The reader of a transfer, made if it is not there.
+    fn reader(&mut self, transfer: TransferId, from: ProcessId) -> &mut Reader {
         let boot = self.newest_session(from);
-        let reader = self.transfers.readers.entry(transfer).or_insert_with(|| Reader {
+        self.transfers.readers.entry(transfer).or_insert_with(|| Reader {
             from,
             boot,
             expected: 0,
@@ -128,7 +129,11 @@ impl Core {
             told: 0,
             absent_since: None,
             begun: false,
-        });
+        })
+    }
+
+    fn begin_reader(&mut self, transfer: TransferId, from: ProcessId) {
+        let reader = self.reader(transfer, from);
         reader.begun = true;
         self.deliver(transfer);
     }
@@ -178,21 +183,10 @@ impl Core {
             if !awaited {
                 return self.post_credit(from, Credit { transfer, taken: 0, stop: true });
             }
-            let boot = self.newest_session(from);
-            let reader = Reader {
-                from,
-                boot,
-                expected: 0,
-                early: BTreeMap::new(),
-                taken: 0,
-                told: 0,
-                absent_since: None,
-                begun: false,
-            };
-            self.transfers.readers.insert(transfer, reader);
         }
         let unordered = self.io.has(Mutant::ChunksUnordered);
-        let reader = self.transfers.readers.get_mut(&transfer).expect("just made");
+        let window = self.io.settings.transfer_chunks_max;
+        let reader = self.reader(transfer, from);
         reader.from = from;
         if chunk.number == WHEREVER {
             // In the order of what came before it, so that the reader has all that can be had.
@@ -204,7 +198,7 @@ impl Core {
             return;
         }
         if chunk.number >= reader.expected || unordered {
-            if reader.early.len() >= self.io.settings.transfer_chunks_max && !unordered {
+            if reader.early.len() >= window && !unordered {
                 // Its writer keeps it, and sends it again once there is a reason to.
                 return;
             }
