@@ -395,6 +395,19 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// Which call has the key.
+    #[must_use]
+    pub fn call(&self) -> CallId {
+        match self {
+            Self::Running { call, .. } | Self::Done { call, .. } | Self::Unknown { call, .. } => *call,
+        }
+    }
+}
+
+/// How long a record of a run stays if nobody ends it, in milliseconds: a day, the default retention of outcomes.
+pub(crate) const RUNNING_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// What to do with a call that has an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

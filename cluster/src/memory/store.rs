@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use callboard_protocol::{
-    action::CallId,
     envelope::Idempotency,
     identity::{Boot, Incarnation, ProcessId, RedisMillis, ViewVersion},
 };
@@ -14,7 +13,8 @@ use crate::{
     Slot,
     mutant::{Mutant, Mutants},
     store::{
-        Answer, Command, EntryId, Member, Orphan, Profile, Record, Renewal, Sent, Stream, Verdict, View,
+        Answer, Command, EntryId, Member, Orphan, Profile, RUNNING_MS, Record, Renewal, Sent, Stream,
+        Verdict, View,
     },
 };
 
@@ -246,7 +246,14 @@ impl Store {
         Answer::Opened(true)
     }
 
-    fn join(&mut self, time: RedisMillis, boot: Boot, profile: &Profile, incarnation: &Incarnation, busy: &BTreeSet<Slot>) -> Answer {
+    fn join(
+        &mut self,
+        time: RedisMillis,
+        boot: Boot,
+        profile: &Profile,
+        incarnation: &Incarnation,
+        busy: &BTreeSet<Slot>,
+    ) -> Answer {
         if *incarnation != self.incarnation {
             return Answer::Stale;
         }
@@ -345,7 +352,8 @@ impl Store {
 
     fn read_requests(&mut self, boot: Boot, frames_max: usize) -> Option<Answer> {
         let Some(inbox) = self.inboxes.get_mut(&boot) else { return Some(Answer::Gone) };
-        let new = inbox.requests.range((std::ops::Bound::Excluded(inbox.delivered), std::ops::Bound::Unbounded));
+        let new =
+            inbox.requests.range((std::ops::Bound::Excluded(inbox.delivered), std::ops::Bound::Unbounded));
         let frames: Vec<_> = new.take(frames_max).map(|(entry, frame)| (*entry, frame.clone())).collect();
         let (last, _) = frames.last()?;
         inbox.delivered = *last;
@@ -498,9 +506,6 @@ impl Store {
     }
 }
 
-/// How long a record of a run stays if nobody ends it, in milliseconds: a day, the default retention of outcomes.
-pub(crate) const RUNNING_MS: u64 = 24 * 60 * 60 * 1000;
-
 impl Inbox {
     fn left(&self) -> Orphan {
         let (claimed, rest): (Vec<_>, Vec<_>) =
@@ -532,14 +537,6 @@ impl Record {
                 Self::Running { call: earlier_call, attempt: earlier, .. },
             ) => call == earlier_call && attempt > earlier,
             _ => false,
-        }
-    }
-
-    /// Which call has the key.
-    #[must_use]
-    pub fn call(&self) -> CallId {
-        match self {
-            Self::Running { call, .. } | Self::Done { call, .. } | Self::Unknown { call, .. } => *call,
         }
     }
 }
