@@ -1,5 +1,6 @@
 -- Creates inbox and lease of a session that will join. KEYS: of the session. ARGV: 1 boot, 2 TTL of keys in ms.
-if redis.call('EXISTS', KEYS[6]) == 1 or redis.call('HEXISTS', KEYS[1], 'orphan:' .. ARGV[1]) == 1 then
+-- A session that was fenced or left does not come back, also when this command comes late: its cursors are still there.
+if redis.call('EXISTS', KEYS[6], KEYS[8]) > 0 or redis.call('HEXISTS', KEYS[1], 'orphan:' .. ARGV[1]) == 1 then
   return 0
 end
 if redis.call('EXISTS', KEYS[3]) == 0 then

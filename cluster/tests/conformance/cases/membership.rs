@@ -14,6 +14,7 @@ use crate::world::{World, boot, profile};
 on_each!(
     an_inbox_is_opened_once_and_again,
     an_inbox_that_was_fenced_is_not_opened_again,
+    an_inbox_that_was_left_is_not_opened_again,
     a_view_before_the_first_join_is_none,
     a_member_is_in_the_view_with_all_that_it_said,
     joining_again_changes_nothing,
@@ -46,6 +47,15 @@ async fn an_inbox_that_was_fenced_is_not_opened_again(world: &World) {
     assert!(world.fence(boot(1), 1).await);
     assert!(!world.open_inbox(boot(1)).await);
     world.perform(Command::Evict { boot: boot(1) }).await;
+    assert!(!world.open_inbox(boot(1)).await);
+    world.perform(Command::OrphanDone { boot: boot(1), requests: vec![], replies: vec![] }).await;
+    assert!(world.view().await.orphans.is_empty());
+    assert!(!world.open_inbox(boot(1)).await);
+}
+
+async fn an_inbox_that_was_left_is_not_opened_again(world: &World) {
+    world.join(boot(1)).await;
+    assert_eq!(world.perform(Command::Leave { boot: boot(1) }).await, Answer::Left(true));
     assert!(!world.open_inbox(boot(1)).await);
 }
 
