@@ -239,8 +239,8 @@ impl Store {
     }
 
     fn open_inbox(&mut self, boot: Boot) -> Answer {
-        let gone = self.gone.contains(&boot)
-            || self.view.as_ref().is_some_and(|view| view.orphans.contains(&boot));
+        let gone =
+            self.gone.contains(&boot) || self.view.as_ref().is_some_and(|view| view.orphans.contains(&boot));
         if gone {
             return Answer::Opened(false);
         }

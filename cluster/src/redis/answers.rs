@@ -1,5 +1,11 @@
 //! What Redis answered, read as what the store answers.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "readers of answers have one type, so that each command names its own"
+)]
+
 use std::{collections::BTreeSet, str::FromStr};
 
 use bytes::Bytes;

@@ -53,7 +53,7 @@ impl Settings {
             namespace,
             lane: 0,
             inbox_frames_max: 256,
-            keys_ttl: Duration::from_secs(60 * 60),
+            keys_ttl: Duration::from_hours(1),
             block: Duration::from_millis(1600),
             open_timeout: Duration::from_secs(2),
         }

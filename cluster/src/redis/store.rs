@@ -88,7 +88,7 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
         }
         Command::TrimReplies { boot, through } => {
             let mut trim = redis::cmd("XTRIM");
-            trim.arg(keys.of(OfSession::Replies, *boot)).arg("MINID").arg(text(after(*through)));
+            trim.arg(keys.of(OfSession::Replies, *boot)).arg("MINID").arg(text(&after(*through)));
             plain = Some(trim);
             (Cmd::new(), answers::done)
         }
@@ -240,7 +240,7 @@ fn with(mut command: Cmd, arguments: impl redis::ToRedisArgs) -> Cmd {
     command
 }
 
-fn text(something: impl ToString) -> String {
+fn text(something: &impl ToString) -> String {
     something.to_string()
 }
 
@@ -292,7 +292,7 @@ fn of_record(restore: &mut Cmd, record: &Record, digest: u128) {
         Record::Done { .. } => "done",
         Record::Unknown { .. } => "unknown",
     };
-    restore.arg(state).arg(text(record.call())).arg("digest").arg(hex(digest));
+    restore.arg(state).arg(text(&record.call())).arg("digest").arg(hex(digest));
     match record {
         Record::Running { boot, attempt, .. } => {
             restore.arg("boot").arg(text(boot)).arg("attempt").arg(*attempt);

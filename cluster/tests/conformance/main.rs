@@ -2,6 +2,8 @@
 //!
 //! Needs `redis-server` 7.0 or later, or its path in `REDIS_SERVER`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod cases;
 mod connections;
 mod differential;

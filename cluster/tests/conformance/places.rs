@@ -28,7 +28,7 @@ async fn reopen(url: &str, before: &Incarnation) -> Connection {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), another).await.expect("there is a new master")
+    tokio::time::timeout(Duration::from_mins(1), another).await.expect("there is a new master")
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl World {
 
     /// Whose reads wait this long.
     pub(crate) async fn redis_that_waits(server: Server, user: &'static str, block: Duration) -> Self {
-        let connections = RefCell::new(Some(connect(&server, user, block).await));
+        let connections = RefCell::new(Some(connect(server.port, user, block).await));
         Self::Redis { server: RefCell::new(server), user, block, connections }
     }
 
@@ -93,7 +93,10 @@ impl World {
             }
             Self::Redis { server, user, block, connections } => {
                 server.borrow_mut().restart();
-                let again = connect(&server.borrow(), user, *block).await;
+                let again = {
+                    let port = server.borrow().port;
+                    connect(port, user, *block).await
+                };
                 connections.replace(Some(again));
             }
         }
@@ -200,8 +203,8 @@ impl World {
     }
 }
 
-async fn connect(server: &Server, user: &str, block: Duration) -> Connections {
-    let url = format!("redis://{user}127.0.0.1:{}", server.port);
+async fn connect(port: u16, user: &str, block: Duration) -> Connections {
+    let url = format!("redis://{user}127.0.0.1:{port}");
     let settings = Arc::new(Settings { block, ..settings(&url) });
     let open = async |role| {
         Connection::open(&settings, role).await.unwrap_or_else(|error| panic!("{error}: {error:?}"))

@@ -110,7 +110,7 @@ async fn joining_with_other_keys_is_refused_with_their_ids(world: &World) {
     assert!(world.open_inbox(boot(2)).await);
     let join = |keys: &[(u8, u64)]| Command::Join {
         boot: boot(2),
-        profile: Profile { keys: BTreeMap::from_iter(keys.iter().copied()), ..profile() },
+        profile: Profile { keys: keys.iter().copied().collect::<BTreeMap<_, _>>(), ..profile() },
         incarnation: world.incarnation(),
         busy: BTreeSet::new(),
     };
