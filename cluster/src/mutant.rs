@@ -96,10 +96,7 @@ impl Mutants {
     /// Whether this rule is left out.
     #[must_use]
     #[inline]
-    #[cfg_attr(
-        not(feature = "mutants"),
-        expect(clippy::unused_self, reason = "asked for with the feature only")
-    )]
+    #[cfg_attr(not(feature = "mutants"), expect(clippy::unused_self, reason = "asked for with the feature only"))]
     pub(crate) fn has(self, mutant: Mutant) -> bool {
         #[cfg(feature = "mutants")]
         return self.chosen == Some(mutant);

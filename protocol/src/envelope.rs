@@ -477,10 +477,9 @@ impl Iterator for Sections {
         if self.0.is_empty() {
             return None;
         }
-        let header = self
-            .0
-            .split_first_chunk::<5>()
-            .map(|(&[kind, length @ ..], rest)| (kind, u32::from_le_bytes(length) as usize, rest.len()));
+        let header = self.0.split_first_chunk::<5>().map(|(&[kind, length @ ..], rest)| {
+            (kind, u32::from_le_bytes(length) as usize, rest.len())
+        });
         match header {
             Some((kind, length, left)) if length <= left => {
                 let content = self.0.slice(5..5 + length);

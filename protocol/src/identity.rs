@@ -154,9 +154,7 @@ mod tests {
         let boot = Boot { process: ProcessId(0xab), session: 7 };
         assert_eq!(boot.to_string(), "000000000000000000000000000000ab.7");
         assert_eq!(boot.to_string().parse(), Ok(boot));
-        for wrong in
-            ["", ".", "ab.7", "000000000000000000000000000000ab", "000000000000000000000000000000ab.x"]
-        {
+        for wrong in ["", ".", "ab.7", "000000000000000000000000000000ab", "000000000000000000000000000000ab.x"] {
             assert!(wrong.parse::<Boot>().is_err(), "{wrong}");
         }
     }

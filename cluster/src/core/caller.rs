@@ -285,11 +285,9 @@ impl Core {
         waiting.attempt += 1;
         waiting.place = Place::Here;
         waiting.not_before = Some((verdict.incarnation.clone(), verdict.view));
-        let newer = self
-            .views
-            .current
-            .as_ref()
-            .is_none_or(|view| view.incarnation == verdict.incarnation && view.version < verdict.view);
+        let newer = self.views.current.as_ref().is_none_or(|view| {
+            view.incarnation == verdict.incarnation && view.version < verdict.view
+        });
         if newer {
             self.session.want_view();
         }
@@ -297,10 +295,14 @@ impl Core {
     }
 
     /// Answers a client and forgets its call.
-    fn answer(&mut self, call: CallId, answer: Answer, with: Option<(Verdict, Bytes, Option<super::RunId>)>) {
+    fn answer(
+        &mut self,
+        call: CallId,
+        answer: Answer,
+        with: Option<(Verdict, Bytes, Option<super::RunId>)>,
+    ) {
         let Some(waiting) = self.caller.calls.remove(&call) else { return };
-        let answer = if answer.is_not_run() && waiting.maybe_started && !self.io.has(Mutant::NotRunAfterMaybe)
-        {
+        let answer = if answer.is_not_run() && waiting.maybe_started && !self.io.has(Mutant::NotRunAfterMaybe) {
             Answer::Unknown
         } else {
             answer
@@ -323,8 +325,8 @@ impl Core {
         let rest = with.as_ref().is_some_and(|(verdict, ..)| verdict.rest);
         let attempt = with.as_ref().map_or(waiting.attempt, |(verdict, ..)| verdict.attempt);
         let rest = self.answered_transfers(call, attempt, waiting.place.boot(None), rest);
-        let (position, outcome, run) = with
-            .map_or((None, Bytes::new(), None), |(verdict, outcome, run)| (verdict.position, outcome, run));
+        let (position, outcome, run) =
+            with.map_or((None, Bytes::new(), None), |(verdict, outcome, run)| (verdict.position, outcome, run));
         self.io.put(Output::Answer(Box::new(Answered {
             call,
             answer,

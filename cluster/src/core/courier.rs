@@ -63,8 +63,11 @@ impl<T> Default for Courier<T> {
 impl<T: Clone> Courier<T> {
     /// Puts something in line for a session.
     pub(crate) fn push(&mut self, to: Boot, item: T) {
-        let lane =
-            self.lanes.entry(to).or_insert_with(|| Lane { last: 0, waiting: VecDeque::new(), frame: None });
+        let lane = self.lanes.entry(to).or_insert_with(|| Lane {
+            last: 0,
+            waiting: VecDeque::new(),
+            frame: None,
+        });
         lane.waiting.push_back(item);
     }
 

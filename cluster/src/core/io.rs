@@ -1,10 +1,6 @@
 //! What goes into the core and what comes out: data, performed by actors or by a simulation.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use callboard_protocol::{
@@ -231,9 +227,7 @@ pub enum SessionState {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It would sign with other keys than the members.
-    #[error(
-        "the keys with ids {ids:?} differ from those of the other nodes: give every node the same CALLBOARD_KEYS"
-    )]
+    #[error("the keys with ids {ids:?} differ from those of the other nodes: give every node the same CALLBOARD_KEYS")]
     KeysDisagree {
         /// The ids.
         ids: Vec<u8>,

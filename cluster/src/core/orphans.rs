@@ -148,8 +148,7 @@ impl Core {
             }
             return;
         }
-        let declared: BTreeSet<String> =
-            routes.iter().flat_map(|route| &route.revalidates).cloned().collect();
+        let declared: BTreeSet<String> = routes.iter().flat_map(|route| &route.revalidates).cloned().collect();
         if declared.is_empty() {
             for route in routes {
                 self.answer_route(boot, entry, &route, answer);
@@ -189,11 +188,7 @@ impl Core {
         let now = self.clock.at_most(self.io.now).as_u64();
         let left = std::time::Duration::from_millis(route.deadline.as_u64().saturating_sub(now));
         let until = self.io.now + left + self.io.settings.reply_keep;
-        self.post_reply(
-            Reply { verdict, outcome: Bytes::new() },
-            until,
-            Ack::Orphan(boot, Stream::Requests, entry),
-        );
+        self.post_reply(Reply { verdict, outcome: Bytes::new() }, until, Ack::Orphan(boot, Stream::Requests, entry));
     }
 
     /// So many answers are to be appended before an entry can be forgotten.

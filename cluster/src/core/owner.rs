@@ -155,12 +155,9 @@ impl Core {
     pub(crate) fn take_request(&mut self, envelope: Envelope, boot: Boot, entry: EntryId) {
         let left = envelope.route.deadline.as_u64().saturating_sub(self.clock.at_most(self.io.now).as_u64());
         let deadline = self.io.now + std::time::Duration::from_millis(left);
-        if let Some(at) = self
-            .owner
-            .cancelled
-            .iter()
-            .position(|cancelled| *cancelled == (envelope.route.call, envelope.route.attempt))
-        {
+        if let Some(at) = self.owner.cancelled.iter().position(|cancelled| {
+            *cancelled == (envelope.route.call, envelope.route.attempt)
+        }) {
             self.owner.cancelled.remove(at);
             if !self.io.has(Mutant::CancelStarts) {
                 return self.turn_away(&envelope.route, Answer::Expired, From::Inbox(boot, entry));
@@ -219,12 +216,7 @@ impl Core {
         if answer == Answer::Moved {
             self.io.counters.moved += 1;
         }
-        self.reply(
-            route,
-            from,
-            &Outcome { answer, outcome: Bytes::new(), position: None, rest: false },
-            None,
-        );
+        self.reply(route, from, &Outcome { answer, outcome: Bytes::new(), position: None, rest: false }, None);
     }
 
     /// Answers a call of the inbox that is not even looked at.
@@ -394,11 +386,7 @@ impl Core {
             action: run.route.action,
             key: run.route.key.clone(),
             token: run.token,
-            not_after: if self.io.mutants.has(Mutant::NoDeadlineCheck) {
-                hold
-            } else {
-                hold.min(run.deadline)
-            },
+            not_after: if self.io.mutants.has(Mutant::NoDeadlineCheck) { hold } else { hold.min(run.deadline) },
             deadline: run.deadline,
             local: run.from == From::Here,
             context: std::mem::take(&mut run.context),

@@ -175,8 +175,7 @@ impl Core {
         if self.post.parked.iter().all(|letter| letter.until > now) {
             return;
         }
-        let (keep, old) =
-            std::mem::take(&mut self.post.parked).into_iter().partition(|letter| letter.until > now);
+        let (keep, old) = std::mem::take(&mut self.post.parked).into_iter().partition(|letter| letter.until > now);
         self.post.parked = keep;
         let old: Vec<Letter> = old;
         for letter in old {

@@ -84,10 +84,9 @@ impl Session {
     /// The current boot, from its inbox on.
     pub(crate) fn boot(&self) -> Option<Boot> {
         match self.phase {
-            Phase::Opening(boot, _)
-            | Phase::Joining(boot, _)
-            | Phase::Restoring(boot)
-            | Phase::Member(boot) => Some(boot),
+            Phase::Opening(boot, _) | Phase::Joining(boot, _) | Phase::Restoring(boot) | Phase::Member(boot) => {
+                Some(boot)
+            }
             _ => None,
         }
     }
@@ -437,11 +436,8 @@ impl Core {
         if !self.io.can_ask(Connection::Commands) {
             return;
         }
-        let draining = self
-            .views
-            .current
-            .as_ref()
-            .is_some_and(|view| view.members.get(&boot).is_some_and(|me| me.draining));
+        let draining =
+            self.views.current.as_ref().is_some_and(|view| view.members.get(&boot).is_some_and(|me| me.draining));
         if !draining {
             if !self.session.draining_asked {
                 self.session.draining_asked = true;

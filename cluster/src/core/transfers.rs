@@ -85,8 +85,15 @@ impl Core {
 
     fn begin_writer(&mut self, transfer: TransferId, to: ProcessId) {
         let boot = self.newest_session(to);
-        let writer =
-            Writer { to, boot, next: 0, taken: 0, kept: VecDeque::new(), ended: false, absent_since: None };
+        let writer = Writer {
+            to,
+            boot,
+            next: 0,
+            taken: 0,
+            kept: VecDeque::new(),
+            ended: false,
+            absent_since: None,
+        };
         if self.transfers.writers.insert(transfer, writer).is_none() {
             self.io.put(Output::Room(transfer, self.io.settings.transfer_chunks_max as u64));
         }

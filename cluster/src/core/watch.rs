@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use callboard_protocol::identity::Boot;
 
-use super::{
-    Core,
-    io::{Connection, Purpose},
-};
+use super::{Core, io::{Connection, Purpose}};
 use crate::{
     clock::Instant,
     mutant::Mutant,

@@ -156,15 +156,7 @@ impl Checker {
     pub(crate) fn submitted(&mut self, now: u64, process: ProcessId, deadline: Instant, call: &Call) {
         self.seen.calls += 1;
         let number = self.seen.calls;
-        let made = Made {
-            call: call.clone(),
-            process,
-            deadline,
-            number,
-            at: now,
-            answer: None,
-            answered_attempt: 0,
-        };
+        let made = Made { call: call.clone(), process, deadline, number, at: now, answer: None, answered_attempt: 0 };
         self.calls.insert(call.id, made);
     }
 
@@ -189,7 +181,8 @@ impl Checker {
         match answered.answer {
             CallAnswer::Done | CallAnswer::Failed => {
                 self.seen.done += 1;
-                let ended = self.starts.iter().any(|start| start.call == call && start.ended.is_some());
+                let ended =
+                    self.starts.iter().any(|start| start.call == call && start.ended.is_some());
                 if !ended {
                     self.broken(Invariant::Call2, format!("{call} is done and never ended"));
                 }
@@ -603,12 +596,7 @@ impl Checker {
                             Invariant::Key1,
                             format!(
                                 "{} in {:?} and {} in {:?} overlap, with tokens {:?} and {:?}",
-                                earlier.call,
-                                earlier.boot,
-                                later.call,
-                                later.boot,
-                                earlier.token,
-                                later.token
+                                earlier.call, earlier.boot, later.call, later.boot, earlier.token, later.token
                             ),
                         ));
                     }
@@ -660,8 +648,7 @@ impl Checker {
         for (key, starts) in keys {
             for pair in starts.windows(2) {
                 // Promised is nothing where the store lost the record while the node that knew it was away.
-                let lost =
-                    self.losses.iter().any(|(at, data)| *data && *at >= pair[0].at && *at <= pair[1].at);
+                let lost = self.losses.iter().any(|(at, data)| *data && *at >= pair[0].at && *at <= pair[1].at);
                 let again = self.calls[&pair[1].call].call.kind.idempotent;
                 if !lost && !again {
                     broken.push(format!("key {key:x} ran as {} and as {}", pair[0].call, pair[1].call));
@@ -717,3 +704,4 @@ fn requests(frame: &Frame) -> Vec<(CallId, u32, ProcessId)> {
     });
     calls.collect()
 }
+

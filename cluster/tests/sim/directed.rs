@@ -182,7 +182,8 @@ fn doubted_frame_and_loss(seed: u64, random: &mut SmallRng) -> Plan {
 
 /// Nodes leave that nobody but another node calls, while calls are on their way to them.
 fn slow_leaver(seed: u64, random: &mut SmallRng) -> Plan {
-    let mix = Mix { calls: 450, runs_us: 500..3 * MS, transferring: 0.0, node: Some(1), ..Mix::default() };
+    let mix =
+        Mix { calls: 450, runs_us: 500..3 * MS, transferring: 0.0, node: Some(1), ..Mix::default() };
     let mut plan = mix.plan(seed, 3);
     // The caller hears late that somebody leaves.
     plan.fault(START - 100 * MS, Fault::Slow { node: 1, up_us: 0, down_us: 140 * MS, for_us: 4000 * MS });
@@ -226,8 +227,7 @@ fn churn_and_loss(seed: u64, random: &mut SmallRng) -> Plan {
 
 /// The store loses its memory while old owners may still start calls.
 fn keyed_losses(seed: u64, random: &mut SmallRng) -> Plan {
-    let mix =
-        Mix { keyed: 1.0, keys: 12, runs_us: 5 * MS..100 * MS, with_idempotency_key: 0.0, ..Mix::default() };
+    let mix = Mix { keyed: 1.0, keys: 12, runs_us: 5 * MS..100 * MS, with_idempotency_key: 0.0, ..Mix::default() };
     let mut plan = mix.plan(seed, 4);
     plan.loses_writes = true;
     let stale = vec![0, 1];

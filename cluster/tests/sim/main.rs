@@ -95,10 +95,7 @@ fn look(world: &mut World) {
     }
     for node in 0..world.nodes.len() {
         if world.alive(node) && !world.nodes[node].core.is_idle() {
-            left.push(format!(
-                "node {node} still has something to do: {}",
-                world.nodes[node].core.leftovers()
-            ));
+            left.push(format!("node {node} still has something to do: {}", world.nodes[node].core.leftovers()));
         }
         let violations = world.nodes[node].core.counters().violations;
         world.checker.broken_within(violations);
@@ -161,12 +158,7 @@ fn every_mutant_is_caught_by_its_directed_plan() {
         let caught = (0..SEEDS_MAX).find_map(|seed| caught_by(mutant, seed).map(|by| (seed, by)));
         let tried = caught.as_ref().map_or(SEEDS_MAX, |(seed, _)| seed + 1);
         match caught {
-            Some((seed, by)) => println!(
-                "{:4} {:20} {by:8} in seed {seed:2}: {}",
-                mutant.id(),
-                format!("{mutant:?}"),
-                mutant.about()
-            ),
+            Some((seed, by)) => println!("{:4} {:20} {by:8} in seed {seed:2}: {}", mutant.id(), format!("{mutant:?}"), mutant.about()),
             None => {
                 println!("{:4} {:20} MISSED: {}", mutant.id(), format!("{mutant:?}"), mutant.about());
                 wrong.push(format!("{} is not caught", mutant.id()));
@@ -184,8 +176,9 @@ fn every_mutant_is_caught_by_its_directed_plan() {
 }
 
 fn caught_by(mutant: Mutant, seed: u64) -> Option<String> {
-    let checked =
-        catch_unwind(AssertUnwindSafe(|| run(seed, directed::directed(mutant, seed), Mutants::only(mutant))));
+    let checked = catch_unwind(AssertUnwindSafe(|| {
+        run(seed, directed::directed(mutant, seed), Mutants::only(mutant))
+    }));
     match checked {
         Ok(checker) => checker.violations.first().map(|first| first.invariant.id().to_owned()),
         Err(_) => Some("assertion".to_owned()),

@@ -58,55 +58,21 @@ pub(crate) enum Restart {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    Kill {
-        node: usize,
-        down_us: u64,
-    },
-    Pause {
-        node: usize,
-        for_us: u64,
-    },
-    Cut {
-        node: usize,
-        for_us: u64,
-    },
-    Reset {
-        node: usize,
-        connection: Connection,
-    },
-    Drain {
-        node: usize,
-        down_us: u64,
-    },
-    Redis {
-        restart: Restart,
-        down_us: u64,
-    },
+    Kill { node: usize, down_us: u64 },
+    Pause { node: usize, for_us: u64 },
+    Cut { node: usize, for_us: u64 },
+    Reset { node: usize, connection: Connection },
+    Drain { node: usize, down_us: u64 },
+    Redis { restart: Restart, down_us: u64 },
     /// A replica becomes the master. The old one goes on serving for a while, to whoever is still connected and to
     /// these nodes.
-    Failover {
-        back_us: u64,
-        old_lives_us: u64,
-        stale: Vec<usize>,
-    },
+    Failover { back_us: u64, old_lives_us: u64, stale: Vec<usize> },
     /// Nothing arrives any more on one connection, and nobody says so.
-    Dead {
-        node: usize,
-        connection: Connection,
-    },
+    Dead { node: usize, connection: Connection },
     /// One connection breaks, and cannot be made again for a while.
-    Bar {
-        node: usize,
-        connection: Connection,
-        for_us: u64,
-    },
+    Bar { node: usize, connection: Connection, for_us: u64 },
     /// Everything takes longer on its way to the store and back.
-    Slow {
-        node: usize,
-        up_us: u64,
-        down_us: u64,
-        for_us: u64,
-    },
+    Slow { node: usize, up_us: u64, down_us: u64, for_us: u64 },
 }
 
 /// When a node does something, faults follow: once, and at the earliest at an instant.
@@ -244,11 +210,7 @@ impl Mix {
             let keyed = random.random_bool(self.keyed);
             let (action, key) = if keyed {
                 let key = random.random_range(0..self.keys);
-                if key == 0 {
-                    (lined[1], Some(String::new()))
-                } else {
-                    (lined[0], Some(format!("key {key}")))
-                }
+                if key == 0 { (lined[1], Some(String::new())) } else { (lined[0], Some(format!("key {key}"))) }
             } else {
                 (action(["echo", "add", "sleep"][random.random_range(0..3)]), None)
             };

@@ -57,89 +57,37 @@ pub(crate) fn settings() -> Settings {
 #[derive(Debug)]
 enum Event {
     /// A connection attempt reaches the store.
-    ConnectArrives {
-        node: usize,
-        life: u64,
-        connection: Connection,
-        epoch: u64,
-    },
+    ConnectArrives { node: usize, life: u64, connection: Connection, epoch: u64 },
     /// A command reaches its server.
-    Arrives {
-        node: usize,
-        life: u64,
-        connection: Connection,
-        epoch: u64,
-        server: usize,
-        request: RequestId,
-        command: Box<Command>,
-    },
+    Arrives { node: usize, life: u64, connection: Connection, epoch: u64, server: usize, request: RequestId, command: Box<Command> },
     /// A read has waited long enough.
-    ReadEnds {
-        server: usize,
-        waiter: u64,
-    },
+    ReadEnds { server: usize, waiter: u64 },
     /// Something reaches a node.
-    Node {
-        node: usize,
-        life: u64,
-        what: NodeEvent,
-    },
+    Node { node: usize, life: u64, what: NodeEvent },
     /// A client calls.
     Client(usize),
     /// A client goes away.
-    ClientGone {
-        node: usize,
-        life: u64,
-        call: CallId,
-    },
+    ClientGone { node: usize, life: u64, call: CallId },
     Fault(usize),
     Follows(Box<Fault>),
     /// A connection may be made again.
-    Unbar {
-        node: usize,
-    },
+    Unbar { node: usize },
     /// A node is as fast as before.
-    Fast {
-        node: usize,
-    },
-    Resume {
-        node: usize,
-    },
-    Heal {
-        node: usize,
-    },
-    Boot {
-        node: usize,
-        life: u64,
-    },
-    ServerUp {
-        server: usize,
-        restart: Restart,
-    },
-    OldServerDies {
-        server: usize,
-    },
+    Fast { node: usize },
+    Resume { node: usize },
+    Heal { node: usize },
+    Boot { node: usize, life: u64 },
+    ServerUp { server: usize, restart: Restart },
+    OldServerDies { server: usize },
     Snapshot,
 }
 
 #[derive(Debug)]
 enum NodeEvent {
     Timer,
-    Connected {
-        connection: Connection,
-        epoch: u64,
-        incarnation: Incarnation,
-    },
-    Refused {
-        connection: Connection,
-        epoch: u64,
-    },
-    Answered {
-        connection: Connection,
-        epoch: u64,
-        request: RequestId,
-        answer: Result<Answer, Failure>,
-    },
+    Connected { connection: Connection, epoch: u64, incarnation: Incarnation },
+    Refused { connection: Connection, epoch: u64 },
+    Answered { connection: Connection, epoch: u64, request: RequestId, answer: Result<Answer, Failure> },
     Starts(Box<Start>),
     Ends(RunId),
     Published(PublicationId, Publication),
@@ -319,13 +267,8 @@ impl World {
             lined: self.plan.lined.iter().map(callboard_cluster::placement::lined_action).collect(),
             ..Profile::default()
         };
-        let core = Core::new(
-            process,
-            Namespace::named(NAMESPACE),
-            profile,
-            Arc::clone(&self.settings),
-            self.mutants,
-        );
+        let core =
+            Core::new(process, Namespace::named(NAMESPACE), profile, Arc::clone(&self.settings), self.mutants);
         Node {
             core,
             process,
@@ -351,11 +294,7 @@ impl World {
 
     fn schedule(&mut self, at: u64, event: Event) {
         self.number += 1;
-        self.events.push(Reverse(Scheduled {
-            at: at.max(self.now),
-            number: self.number,
-            event: Box::new(event),
-        }));
+        self.events.push(Reverse(Scheduled { at: at.max(self.now), number: self.number, event: Box::new(event) }));
     }
 
     fn latency(&mut self) -> u64 {
@@ -530,8 +469,7 @@ impl World {
         if self.nodes[node].life != life || self.nodes[node].links[connection as usize].epoch != epoch {
             return;
         }
-        let old =
-            self.nodes[node].stale.then(|| self.servers.iter().rposition(|server| server.old && server.up));
+        let old = self.nodes[node].stale.then(|| self.servers.iter().rposition(|server| server.old && server.up));
         let server = old.flatten().unwrap_or(self.master);
         let back = self.now + self.latency();
         let barred = self.nodes[node].barred == Some(connection);
@@ -608,31 +546,13 @@ impl World {
             return self.answer(node, life, connection, epoch, request, Err(Failure::Refused(refusal)));
         }
         let time = self.redis_time();
-        if self.trace
-            && matches!(
-                command,
-                Command::Leave { .. }
-                    | Command::Drain { .. }
-                    | Command::Orphan { .. }
-                    | Command::OrphanDone { .. }
-                    | Command::Evict { .. }
-                    | Command::Fence { .. }
-                    | Command::Join { .. }
-            )
-        {
+        if self.trace && matches!(command, Command::Leave { .. } | Command::Drain { .. } | Command::Orphan { .. } | Command::OrphanDone { .. } | Command::Evict { .. } | Command::Fence { .. } | Command::Join { .. }) {
             println!("{:9} node {node} server {server} {command:?}", self.now);
         }
         let before = self.checker.before(&self.servers[server].store, &command);
         let answer = self.servers[server].store.execute(time, &command);
-        if self.trace
-            && let Some(Answer::Orphan(Some(orphan))) = &answer
-        {
-            println!(
-                "   claimed {:?} undelivered {:?} replies {:?}",
-                orphan.claimed.iter().map(|e| e.0).collect::<Vec<_>>(),
-                orphan.undelivered.iter().map(|e| e.0).collect::<Vec<_>>(),
-                orphan.replies.len()
-            );
+        if self.trace && let Some(Answer::Orphan(Some(orphan))) = &answer {
+            println!("   claimed {:?} undelivered {:?} replies {:?}", orphan.claimed.iter().map(|e| e.0).collect::<Vec<_>>(), orphan.undelivered.iter().map(|e|e.0).collect::<Vec<_>>(), orphan.replies.len());
         }
         match answer {
             Some(answer) => {
@@ -714,14 +634,7 @@ impl World {
             let command = self.servers[server].waiters[&id].command.clone();
             if let Some(answer) = self.servers[server].store.execute(time, &command) {
                 let waiter = self.servers[server].waiters.remove(&id).expect("just seen");
-                self.answer(
-                    waiter.node,
-                    waiter.life,
-                    waiter.connection,
-                    waiter.epoch,
-                    waiter.request,
-                    Ok(answer),
-                );
+                self.answer(waiter.node, waiter.life, waiter.connection, waiter.epoch, waiter.request, Ok(answer));
             }
         }
     }
@@ -790,10 +703,7 @@ impl World {
                 };
                 self.log_position += 1;
                 self.checker.published(runs, &what);
-                self.step(
-                    node,
-                    Input::Published(publication, Some(LogPosition::from_u64(self.log_position))),
-                );
+                self.step(node, Input::Published(publication, Some(LogPosition::from_u64(self.log_position))));
             }
             NodeEvent::Writes(transfer) => self.writes(node, transfer),
             NodeEvent::Reads(transfer) => {
@@ -873,12 +783,10 @@ impl World {
             Output::Room(transfer, chunks) => {
                 let total = self.plan.chunks_of(transfer);
                 let breaks = self.plan.breaks(transfer);
-                let writing = self.nodes[node].writers.entry(transfer).or_insert(Writing {
-                    room: 0,
-                    written: 0,
-                    total,
-                    breaks,
-                });
+                let writing = self.nodes[node]
+                    .writers
+                    .entry(transfer)
+                    .or_insert(Writing { room: 0, written: 0, total, breaks });
                 writing.room += chunks;
                 let wait = self.random.random_range(0..2 * MS);
                 self.later(node, wait, NodeEvent::Writes(transfer));
@@ -1029,7 +937,7 @@ impl World {
                     self.step(node, Input::Drain);
                     // As long as its drain timeout; by then it left, or is killed.
                     let life = self.nodes[node].life;
-                    self.schedule(self.now + down_us, Event::Boot { node, life });
+                self.schedule(self.now + down_us, Event::Boot { node, life });
                     let process = self.nodes[node].process;
                     self.checker.drains(process);
                 }
