@@ -94,16 +94,15 @@ impl Mutants {
     }
 
     /// Whether this rule is left out.
-    #[must_use]
-    #[inline]
-    #[cfg_attr(not(feature = "mutants"), expect(clippy::unused_self, reason = "asked for with the feature only"))]
+    #[cfg(feature = "mutants")]
     pub(crate) fn has(self, mutant: Mutant) -> bool {
-        #[cfg(feature = "mutants")]
-        return self.chosen == Some(mutant);
-        #[cfg(not(feature = "mutants"))]
-        {
-            let _ = mutant;
-            false
-        }
+        self.chosen == Some(mutant)
+    }
+
+    /// Whether this rule is left out.
+    #[cfg(not(feature = "mutants"))]
+    #[expect(clippy::unused_self, reason = "it has something to say with the feature only")]
+    pub(crate) const fn has(self, _mutant: Mutant) -> bool {
+        false
     }
 }

@@ -28,7 +28,8 @@ pub fn lined_action(action: &ActionId) -> u64 {
 #[must_use]
 pub fn line_owner(view: &View, slot: Slot, action: &ActionId) -> Option<Boot> {
     let name = lined_action(action);
-    let able = view.members.iter().filter(|(_, member)| !member.draining && member.profile.lined.contains(&name));
+    let able =
+        view.members.iter().filter(|(_, member)| !member.draining && member.profile.lined.contains(&name));
     owner_of(slot, able.map(|(boot, _)| *boot))
 }
 

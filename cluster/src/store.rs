@@ -114,10 +114,16 @@ pub enum Command {
         /// Which.
         boot: Boot,
     },
-    /// Read what a fenced session left. [`Answer::Orphan`].
+    /// Read what a fenced session left, a piece of it. [`Answer::Orphan`].
     Orphan {
         /// Whose.
         boot: Boot,
+        /// Requests after this entry, oldest first.
+        requests_after: EntryId,
+        /// Replies after this entry, oldest first.
+        replies_after: EntryId,
+        /// How many frames of each of its streams at most.
+        frames_max: usize,
     },
     /// Forget entries of an orphan that were answered, and the orphan once nothing is left of it. [`Answer::Done`].
     OrphanDone {
@@ -137,6 +143,8 @@ pub enum Command {
         version: ViewVersion,
         /// The slots.
         busy: BTreeSet<Slot>,
+        /// Grows with each thing this session says: an older one that comes later counts for nothing.
+        number: u64,
     },
     /// Own nothing any more. [`Answer::View`].
     Drain {

@@ -50,17 +50,13 @@ impl Arriving {
         self.awaited.load(Ordering::Acquire)
     }
 
-    async fn settled(&self, pending: &Pending) {
+    /// Returns once a promise is settled without which the action cannot start.
+    pub(crate) async fn settled(&self, pending: &Pending) {
         // First of all: waiting wakes whoever reads the body, and then he has to see it.
         self.awaited.store(true, Ordering::Release);
-        settled(pending).await;
+        poll_fn(|context| pending.poll_settled(context).map(|_| ())).await;
         self.awaited.store(false, Ordering::Release);
     }
-}
-
-/// Returns once a promise is settled.
-pub(crate) async fn settled(pending: &Pending) {
-    poll_fn(|context| pending.poll_settled(context).map(|_| ())).await;
 }
 
 /// How often arguments are read again because one more promise in them is settled, before the whole body is waited

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -36,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) multipart_limits: multipart::Limits,
     /// The largest form body that any action takes; which one it calls is known when it is read.
     pub(crate) form_bytes_max: usize,
+    /// Where the temporary files of large uploads are made.
+    pub(crate) spill_dir: PathBuf,
     pub(crate) versions: Arc<Versions>,
     pub(crate) cache: RenderCache,
     pub(crate) renders: Semaphore,

@@ -21,6 +21,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use data_encoding::BASE64;
 use serde_json::Value as Json;
 
+#[path = "../fuzz/src/drained.rs"]
+mod drained;
 #[path = "../examples/vectors/refused.rs"]
 mod refused;
 #[path = "../examples/vectors/reply.rs"]

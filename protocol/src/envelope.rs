@@ -4,21 +4,20 @@
 //! frame   = major (u8) · minor (u8) · namespace (u64) · checksum (u64) · section*
 //! section = kind (u8) · length (u32) · length bytes
 //! ```
-//! Numbers are little-endian. The checksum is XXH3 over everything behind it, seeded with the namespace's hash; it
+//! Numbers are little-endian. The checksum is XXH3 over everything behind it, seeded with what stands before it; it
 //! finds damage and strangers, not malice: whoever can write to Redis is trusted with more than this. A section of a
 //! kind that is not known is passed over, so that a newer minor version may add some; another major version is
 //! refused by its number. Within a section, small fields are bincode with a limit, and arguments and outcomes are
-//! raw bytes beside it: no recursive type and no type without a size crosses here.
+//! raw bytes beside it: no recursive type and no type without a size crosses here. What is known stands at most once.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::{
-    ActionId,
-    action::CallId,
-    identity::{Incarnation, ProcessId, RedisMillis, ViewVersion},
-    revalidation::LogPosition,
+use crate::identity::{Incarnation, ProcessId};
+pub use crate::message::{
+    Answer, Cancel, Chunk, Credit, Direction, Envelope, Idempotency, Message, Reply, Route, TransferEnd,
+    TransferId, Verdict,
 };
 
 /// The version that is written. Read is every minor version of this major one.
@@ -42,199 +41,6 @@ pub struct Frame {
     pub incarnation: Incarnation,
     /// What it says.
     pub messages: Vec<Message>,
-}
-
-/// One thing that a process tells another.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Message {
-    /// Run this.
-    Request(Envelope),
-    /// What came of it.
-    Reply(Reply),
-    /// Bytes of a call that did not fit its frame, or were not there yet.
-    Chunk(Chunk),
-    /// How far the reader of a transfer is.
-    Credit(Credit),
-    /// Nobody waits for the call any more.
-    Cancel(Cancel),
-}
-
-/// A call on its way to the node that runs it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Envelope {
-    /// What a router needs.
-    pub route: Route,
-    /// For the action and its log: principal, headers, trace context. Opaque here.
-    pub context: Bytes,
-    /// The encoded arguments, or how they begin.
-    pub arguments: Bytes,
-}
-
-/// Everything of a call that decides where, when and whether it runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Route {
-    /// Which call.
-    #[serde(with = "call_id")]
-    pub call: CallId,
-    /// Which try at it; every reply names its own.
-    pub attempt: u32,
-    /// Who waits.
-    pub caller: ProcessId,
-    /// What is called.
-    #[serde(with = "action_id")]
-    pub action: ActionId,
-    /// The build whose action is meant.
-    pub build: u128,
-    /// The bucket it is in.
-    pub slot: u16,
-    /// The line it waits in, empty for `serial`; `None` where it waits for no other.
-    pub key: Option<String>,
-    /// Set if the client says which calls are one.
-    pub idempotency: Option<Idempotency>,
-    /// Whether running it twice is the same as once.
-    pub idempotent: bool,
-    /// Never started at or after this instant.
-    pub deadline: RedisMillis,
-    /// The sender's view.
-    pub view: ViewVersion,
-    /// Tags that are stale after every run of it, for whoever has to speak for a node that died.
-    pub revalidates: Vec<String>,
-    /// Whether chunks of arguments follow.
-    pub arguments_follow: bool,
-}
-
-/// The client's word that two calls are one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Idempotency {
-    /// Hash of action, principal and key.
-    pub key: u128,
-    /// Hash of the body: the same key with another body is a mistake of the client.
-    pub digest: u128,
-}
-
-/// What came of one attempt at a call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    /// The small part.
-    pub verdict: Verdict,
-    /// Of `done` and `failed`: what the front end answers with. Opaque here.
-    pub outcome: Bytes,
-}
-
-/// The small part of a reply.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// Which call.
-    #[serde(with = "call_id")]
-    pub call: CallId,
-    /// Which try at it.
-    pub attempt: u32,
-    /// Who waits.
-    pub caller: ProcessId,
-    /// What is known.
-    pub answer: Answer,
-    /// The view of whoever says so: a moved call waits until its caller's is as new.
-    pub view: ViewVersion,
-    /// The memory of Redis that this view is of.
-    pub incarnation: Incarnation,
-    /// Where its revalidations stand, if there are any.
-    #[serde(with = "log_position")]
-    pub position: Option<LogPosition>,
-    /// Whether more of the outcome follows in chunks.
-    pub rest: bool,
-}
-
-/// What is known of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Answer {
-    /// It ran, and this is its outcome.
-    Done,
-    /// It ran, and the action's own error is its outcome.
-    Failed,
-    /// An earlier call with its idempotency key ran, and this is that call's outcome.
-    Replayed,
-    /// Definitely not run: no room.
-    Busy,
-    /// Definitely not run: its deadline passed.
-    Expired,
-    /// Definitely not run: it belongs elsewhere by now.
-    Moved,
-    /// Definitely not run: its idempotency key came with another body.
-    Conflict,
-    /// It may have run.
-    Unknown,
-}
-
-impl Answer {
-    /// Whether it says that the attempt has not started and never will.
-    #[must_use]
-    pub const fn is_not_run(self) -> bool {
-        matches!(self, Self::Busy | Self::Expired | Self::Moved | Self::Conflict)
-    }
-}
-
-/// One direction of one attempt at a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TransferId {
-    /// Which call.
-    #[serde(with = "call_id")]
-    pub call: CallId,
-    /// Which try at it.
-    pub attempt: u32,
-    /// Which way.
-    pub direction: Direction,
-}
-
-/// Which way the bytes of a transfer go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Direction {
-    /// From the caller to the node that runs the call.
-    Arguments,
-    /// From the node that runs the call to the caller.
-    Outcome,
-}
-
-/// A piece of a transfer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Chunk {
-    /// Of which.
-    pub transfer: TransferId,
-    /// 0, 1, 2 … The reader takes each once, in order.
-    pub number: u64,
-    /// Set on the last one.
-    pub end: Option<TransferEnd>,
-    /// The bytes; maybe none.
-    pub bytes: Bytes,
-}
-
-/// How a transfer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum TransferEnd {
-    /// This is all.
-    Complete,
-    /// There is more, and it will never come.
-    Broken,
-}
-
-/// How far the reader of a transfer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credit {
-    /// Of which.
-    pub transfer: TransferId,
-    /// How many chunks it has taken and done with.
-    pub taken: u64,
-    /// It takes no more.
-    pub stop: bool,
-}
-
-/// Nobody waits for the call any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancel {
-    /// Which call.
-    #[serde(with = "call_id")]
-    pub call: CallId,
-    /// Which try at it.
-    pub attempt: u32,
 }
 
 /// The cluster whose frames are read and written: those of others are refused.
@@ -275,8 +81,8 @@ pub enum FrameError {
         /// Its kind.
         kind: u8,
     },
-    /// No header, or more messages than a frame may have.
-    #[error("the frame has no header, or more than {MESSAGES_MAX} messages")]
+    /// No header or two, or more messages than a frame may have.
+    #[error("the frame has not one header, or more than {MESSAGES_MAX} messages")]
     Shape,
 }
 
@@ -326,7 +132,7 @@ impl Frame {
         for message in &self.messages {
             message.encode(&mut bytes);
         }
-        let checksum = xxh3_64_with_seed(&bytes[PREFIX_BYTES..], namespace.0);
+        let checksum = checksum(&bytes[PREFIX_BYTES..], namespace, VERSION);
         bytes[PREFIX_BYTES - 8..PREFIX_BYTES].copy_from_slice(&checksum.to_le_bytes());
         bytes.freeze()
     }
@@ -338,19 +144,16 @@ impl Frame {
     /// [`FrameError`] for everything that this cluster's nodes did not write. Never panics, and allocates no more
     /// than a fixed number of bytes per byte read.
     pub fn decode(bytes: &Bytes, namespace: Namespace) -> Result<Self, FrameError> {
-        let (&[major, minor], _) = bytes.split_first_chunk().ok_or(FrameError::Truncated)?;
+        let (&[major, minor], mut rest) = bytes.split_first_chunk().ok_or(FrameError::Truncated)?;
         if major != VERSION.0 {
             return Err(FrameError::Version { major, minor });
         }
-        if bytes.len() < PREFIX_BYTES {
-            return Err(FrameError::Truncated);
-        }
-        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
-        if word(2) != namespace.0 {
+        let (written_for, written_sum) = word(&mut rest).zip(word(&mut rest)).ok_or(FrameError::Truncated)?;
+        if written_for != namespace.0 {
             return Err(FrameError::Namespace);
         }
         let body = bytes.slice(PREFIX_BYTES..);
-        if word(10) != xxh3_64_with_seed(&body, namespace.0) {
+        if written_sum != checksum(&body, namespace, (major, minor)) {
             return Err(FrameError::Checksum);
         }
         let mut header = None;
@@ -358,6 +161,7 @@ impl Frame {
         for section in Sections(body) {
             let (kind, content) = section?;
             match kind {
+                kind::HEADER if header.is_some() => return Err(FrameError::Shape),
                 kind::HEADER => header = Some(fields::<Header>(kind, &content)?),
                 _ => messages.extend(Message::decode(kind, content)?),
             }
@@ -437,19 +241,34 @@ struct Parts<T> {
 }
 
 impl<T: DeserializeOwned> Parts<T> {
-    fn read(kind: u8, content: Bytes) -> Result<Self, FrameError> {
-        let (mut read, mut context, mut bytes) = (None, Bytes::new(), Bytes::new());
-        for section in Sections(content) {
-            let (inner, content) = section?;
-            match inner {
-                kind::FIELDS => read = Some(fields(kind, &content)?),
-                kind::CONTEXT => context = content,
-                kind::BYTES => bytes = content,
-                _ => {}
+    fn read(kind: u8, parts: Bytes) -> Result<Self, FrameError> {
+        let (mut read, mut context, mut bytes) = (None, None, None);
+        for section in Sections(parts) {
+            let (inner, part) = section?;
+            let twice = match inner {
+                kind::FIELDS => read.replace(fields(kind, &part)?).is_some(),
+                kind::CONTEXT => context.replace(part).is_some(),
+                kind::BYTES => bytes.replace(part).is_some(),
+                _ => false,
+            };
+            if twice {
+                return Err(FrameError::Section { kind });
             }
         }
-        Ok(Self { fields: read.ok_or(FrameError::Section { kind })?, context, bytes })
+        let fields = read.ok_or(FrameError::Section { kind })?;
+        Ok(Self { fields, context: context.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
     }
+}
+
+/// Takes a number off.
+fn word(bytes: &mut &[u8]) -> Option<u64> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_le_bytes(*word))
+}
+
+fn checksum(body: &[u8], namespace: Namespace, (major, minor): (u8, u8)) -> u64 {
+    xxh3_64_with_seed(body, namespace.0 ^ u64::from(u16::from_le_bytes([major, minor])))
 }
 
 fn section(bytes: &mut BytesMut, kind: u8, content: impl FnOnce(&mut BytesMut)) {
@@ -477,9 +296,10 @@ impl Iterator for Sections {
         if self.0.is_empty() {
             return None;
         }
-        let header = self.0.split_first_chunk::<5>().map(|(&[kind, length @ ..], rest)| {
-            (kind, u32::from_le_bytes(length) as usize, rest.len())
-        });
+        let header = self
+            .0
+            .split_first_chunk::<5>()
+            .map(|(&[kind, length @ ..], rest)| (kind, u32::from_le_bytes(length) as usize, rest.len()));
         match header {
             Some((kind, length, left)) if length <= left => {
                 let content = self.0.slice(5..5 + length);
@@ -505,53 +325,5 @@ fn fields<T: DeserializeOwned>(kind: u8, bytes: &[u8]) -> Result<T, FrameError> 
     match bincode::serde::decode_from_slice(bytes, config) {
         Ok((fields, length)) if length == bytes.len() => Ok(fields),
         _ => Err(FrameError::Section { kind }),
-    }
-}
-
-mod call_id {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::action::CallId;
-
-    pub(super) fn serialize<S: Serializer>(id: &CallId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u128(id.as_u128())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CallId, D::Error> {
-        u128::deserialize(deserializer).map(CallId::from_u128)
-    }
-}
-
-mod action_id {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
-
-    use crate::ActionId;
-
-    pub(super) fn serialize<S: Serializer>(id: &ActionId, serializer: S) -> Result<S::Ok, S::Error> {
-        id.as_bytes().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ActionId, D::Error> {
-        <[u8; ActionId::BYTES]>::deserialize(deserializer)
-            .and_then(|bytes| ActionId::from_bytes(bytes).map_err(D::Error::custom))
-    }
-}
-
-mod log_position {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::revalidation::LogPosition;
-
-    pub(super) fn serialize<S: Serializer>(
-        position: &Option<LogPosition>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        position.map(LogPosition::as_u64).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<LogPosition>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(LogPosition::from_u64))
     }
 }

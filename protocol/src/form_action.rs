@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What every field name of React's begins with; the action does not see these fields.
-const FIELD: &str = "$ACTION_";
+pub const FIELD: &str = "$ACTION_";
 /// Marks an action without bound arguments; the rest of the name is the reference.
 const ID_FIELD: &str = "$ACTION_ID_";
 /// Marks an action with bound arguments; the rest of the name says where they are.

@@ -71,7 +71,9 @@ impl std::str::FromStr for Boot {
         let parse = || {
             let (process, session) = text.split_once('.')?;
             let process = (process.len() == 32).then(|| u128::from_str_radix(process, 16).ok())??;
-            Some(Self { process: ProcessId(process), session: session.parse().ok()? })
+            let boot = Self { process: ProcessId(process), session: session.parse().ok()? };
+            // One boot has one spelling: no signs, no capitals, no zeros in front.
+            (boot.to_string() == text).then_some(boot)
         };
         parse().ok_or_else(|| NotABoot { found: text.chars().take(80).collect() })
     }
@@ -154,7 +156,10 @@ mod tests {
         let boot = Boot { process: ProcessId(0xab), session: 7 };
         assert_eq!(boot.to_string(), "000000000000000000000000000000ab.7");
         assert_eq!(boot.to_string().parse(), Ok(boot));
-        for wrong in ["", ".", "ab.7", "000000000000000000000000000000ab", "000000000000000000000000000000ab.x"] {
+        let ab = "000000000000000000000000000000ab";
+        let spellings = ["AB.7", "ab.07", "ab.+7", "ab.x", "ab."].map(|end| format!("{}{end}", &ab[..30]));
+        let plus = format!("+{}.7", &ab[1..]);
+        for wrong in ["", ".", "ab.7", ab, &plus].into_iter().chain(spellings.iter().map(String::as_str)) {
             assert!(wrong.parse::<Boot>().is_err(), "{wrong}");
         }
     }

@@ -21,6 +21,7 @@ pub mod headers;
 pub mod identity;
 pub mod js;
 pub mod key_ring;
+mod message;
 pub mod multipart;
 pub mod origin;
 pub mod reference;

@@ -9,6 +9,7 @@ mod bench;
 mod docs;
 mod fuzz;
 mod repository;
+mod simulate;
 #[cfg(test)]
 mod tidy;
 
@@ -38,6 +39,10 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             _ => unreachable!("clap asks for a benchmark"),
         },
         Some(("fuzz", arguments)) => fuzz::run(&fuzz::Options::of(arguments)),
+        Some(("simulate", arguments)) => match arguments.subcommand() {
+            Some(("calls", arguments)) => simulate::calls(&simulate::Options::of(arguments)),
+            _ => unreachable!("clap asks for a simulation"),
+        },
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -97,6 +102,7 @@ fn command() -> Command {
             Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
         )
         .subcommand(fuzz)
+        .subcommand(simulate_command())
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")
@@ -106,6 +112,28 @@ fn command() -> Command {
             ),
         )
         .subcommand(Command::new("bare").about("The bare server of the benchmarks").hide(true))
+}
+
+fn simulate_command() -> Command {
+    let calls = Command::new("calls")
+        .about("Calls between nodes, on a store and a network that fail")
+        .arg(
+            Arg::new("calls")
+                .long("calls")
+                .value_parser(simulate::count)
+                .default_value("1e6")
+                .help("Calls to simulate, such as 1e8"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_parser(value_parser!(u64))
+                .help("The first seed; alone, it is the only one"),
+        );
+    Command::new("simulate")
+        .about("Seeded simulations, longer than those of ./test")
+        .subcommand_required(true)
+        .subcommand(calls)
 }
 
 #[cfg(test)]

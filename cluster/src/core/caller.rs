@@ -20,7 +20,6 @@ use super::{
 use crate::{
     clock::Instant,
     mutant::Mutant,
-    placement,
     store::{Command, Failure, Sent, Stream},
 };
 
@@ -30,45 +29,45 @@ pub(crate) type Line = (ActionId, String);
 /// All calls that are not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Caller {
-    calls: HashMap<CallId, Waiting>,
-    accepted: u64,
+    pub(super) calls: HashMap<CallId, Waiting>,
+    pub(super) accepted: u64,
     /// Calls that wait for no other and are to be placed, in order of acceptance.
-    unplaced: BTreeMap<u64, CallId>,
-    lines: HashMap<Line, CallerLine>,
+    pub(super) unplaced: BTreeMap<u64, CallId>,
+    pub(super) lines: HashMap<Line, CallerLine>,
     /// Lines in which something changed.
-    changed: BTreeSet<Line>,
-    courier: Courier<CallId>,
+    pub(super) changed: BTreeSet<Line>,
+    pub(super) courier: Courier<CallId>,
     /// Sessions of which a frame says that they are gone, until the view says so, too.
-    gone: BTreeSet<Boot>,
+    pub(super) gone: BTreeSet<Boot>,
     /// How many members share the calls of an action, and until when that many.
-    spread: HashMap<ActionId, (usize, Instant)>,
+    pub(super) spread: HashMap<ActionId, (usize, Instant)>,
 }
 
 #[derive(Debug, Default)]
-struct CallerLine {
-    calls: BTreeMap<u64, CallId>,
+pub(super) struct CallerLine {
+    pub(super) calls: BTreeMap<u64, CallId>,
     /// The latest call of this line that was done.
-    done: u64,
+    pub(super) done: u64,
 }
 
 /// A call that is not answered yet.
 #[derive(Debug)]
-struct Waiting {
-    submission: Submission,
-    accepted: u64,
-    attempt: u32,
-    place: Place,
+pub(super) struct Waiting {
+    pub(super) submission: Submission,
+    pub(super) accepted: u64,
+    pub(super) attempt: u32,
+    pub(super) place: Place,
     /// Whether an earlier attempt may have started.
-    maybe_started: bool,
+    pub(super) maybe_started: bool,
     /// Where it was too busy.
-    tried: HashSet<Boot>,
+    pub(super) tried: HashSet<Boot>,
     /// What it waits for before it is placed again.
-    not_before: Option<(Incarnation, ViewVersion)>,
+    pub(super) not_before: Option<(Incarnation, ViewVersion)>,
 }
 
 /// Where the current attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// Here: no copy exists.
     Here,
     /// In line for a frame to this session: no copy exists.
@@ -82,7 +81,7 @@ enum Place {
 }
 
 impl Place {
-    fn boot(self, own: Option<Boot>) -> Option<Boot> {
+    pub(super) fn boot(self, own: Option<Boot>) -> Option<Boot> {
         match self {
             Self::Here => None,
             Self::Lined(boot) | Self::Sending(boot) | Self::Sent(boot) => Some(boot),
@@ -92,7 +91,7 @@ impl Place {
 }
 
 /// How long an action that was too busy stays spread over one member more.
-const SPREAD: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const SPREAD: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Caller {
     pub(crate) fn is_empty(&self) -> bool {
@@ -113,12 +112,12 @@ impl Caller {
         })
     }
 
-    fn line_of(submission: &Submission) -> Option<Line> {
+    pub(super) fn line_of(submission: &Submission) -> Option<Line> {
         submission.key.clone().map(|key| (submission.action, key))
     }
 
     /// Marks a call to be placed.
-    fn unplace(&mut self, call: CallId) {
+    pub(super) fn unplace(&mut self, call: CallId) {
         let Some(waiting) = self.calls.get(&call) else { return };
         match Self::line_of(&waiting.submission) {
             Some(line) => {
@@ -165,7 +164,7 @@ impl Core {
         self.caller.unplace(call);
     }
 
-    fn tell(&mut self, call: CallId, answer: Answer) {
+    pub(super) fn tell(&mut self, call: CallId, answer: Answer) {
         self.io.put(Output::Answer(Box::new(Answered {
             call,
             answer,
@@ -197,7 +196,7 @@ impl Core {
     pub(crate) fn call_overdue(&mut self, call: CallId) {
         let Some(waiting) = self.caller.calls.get(&call) else { return };
         let latest = waiting.submission.deadline + self.io.settings.answer_grace;
-        let place = waiting.place;
+        let (place, attempt) = (waiting.place, waiting.attempt);
         let expired = match place {
             Place::Here | Place::Lined(_) => true,
             _ => self.io.has(Mutant::ExpiredAfterSend),
@@ -207,7 +206,7 @@ impl Core {
         } else if self.io.now >= latest {
             // One that waits in our own queue is known not to have started, and leaves it.
             let answer = match place {
-                Place::Own if self.withdraw(call) => Answer::Expired,
+                Place::Own if self.withdraw(call, attempt) => Answer::Expired,
                 _ => Answer::Unknown,
             };
             self.answer(call, answer, None);
@@ -231,7 +230,12 @@ impl Core {
             }
             _ if !current => {}
             Answer::Moved => self.moved(call, &verdict),
-            Answer::Unknown if waiting.submission.idempotent && self.io.now < waiting.submission.deadline => {
+            // A stream of arguments can be read once.
+            Answer::Unknown
+                if waiting.submission.idempotent
+                    && !waiting.submission.arguments_follow
+                    && self.io.now < waiting.submission.deadline =>
+            {
                 waiting.maybe_started = true;
                 self.again(call, &verdict);
             }
@@ -241,7 +245,7 @@ impl Core {
     }
 
     /// The attempt was not run, and somebody else has to.
-    fn moved(&mut self, call: CallId, verdict: &Verdict) {
+    pub(super) fn moved(&mut self, call: CallId, verdict: &Verdict) {
         let waiting = &self.caller.calls[&call];
         let last = waiting.attempt >= self.io.settings.attempts_max;
         if last || self.io.now >= waiting.submission.deadline {
@@ -251,43 +255,18 @@ impl Core {
         }
     }
 
-    /// A call that waits for no other may be run by another member of its action's set.
-    fn try_elsewhere(&mut self, call: CallId, verdict: &Verdict) -> bool {
-        let now = self.io.now;
-        let waiting = self.caller.calls.get_mut(&call).expect("asked for one that is there");
-        let Some(boot) = waiting.place.boot(self.session.boot()) else { return false };
-        if waiting.submission.key.is_some()
-            || waiting.attempt >= self.io.settings.attempts_max
-            || now >= waiting.submission.deadline
-        {
-            return false;
-        }
-        waiting.tried.insert(boot);
-        let tried = waiting.tried.len();
-        let action = waiting.submission.action;
-        let Some(view) = &self.views.current else { return false };
-        let there = view.members.iter().any(|(boot, member)| {
-            !member.draining && member.profile.build == self.profile.build && !waiting.tried.contains(boot)
-        });
-        if !there {
-            return false;
-        }
-        let spread = self.caller.spread.entry(action).or_insert((1, now));
-        *spread = (spread.0.max(tried + 1), now + SPREAD);
-        self.again(call, verdict);
-        true
-    }
-
     /// Another attempt, once the view is as new as that of whoever turned the last one away.
-    fn again(&mut self, call: CallId, verdict: &Verdict) {
+    pub(super) fn again(&mut self, call: CallId, verdict: &Verdict) {
         self.io.counters.resent += 1;
         let waiting = self.caller.calls.get_mut(&call).expect("asked for one that is there");
         waiting.attempt += 1;
         waiting.place = Place::Here;
         waiting.not_before = Some((verdict.incarnation.clone(), verdict.view));
-        let newer = self.views.current.as_ref().is_none_or(|view| {
-            view.incarnation == verdict.incarnation && view.version < verdict.view
-        });
+        let newer = self
+            .views
+            .current
+            .as_ref()
+            .is_none_or(|view| view.incarnation == verdict.incarnation && view.version < verdict.view);
         if newer {
             self.session.want_view();
         }
@@ -295,14 +274,15 @@ impl Core {
     }
 
     /// Answers a client and forgets its call.
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         call: CallId,
         answer: Answer,
         with: Option<(Verdict, Bytes, Option<super::RunId>)>,
     ) {
         let Some(waiting) = self.caller.calls.remove(&call) else { return };
-        let answer = if answer.is_not_run() && waiting.maybe_started && !self.io.has(Mutant::NotRunAfterMaybe) {
+        let answer = if answer.is_not_run() && waiting.maybe_started && !self.io.has(Mutant::NotRunAfterMaybe)
+        {
             Answer::Unknown
         } else {
             answer
@@ -324,9 +304,10 @@ impl Core {
         }
         let rest = with.as_ref().is_some_and(|(verdict, ..)| verdict.rest);
         let attempt = with.as_ref().map_or(waiting.attempt, |(verdict, ..)| verdict.attempt);
-        let rest = self.answered_transfers(call, attempt, waiting.place.boot(None), rest);
-        let (position, outcome, run) =
-            with.map_or((None, Bytes::new(), None), |(verdict, outcome, run)| (verdict.position, outcome, run));
+        let answerer = with.as_ref().filter(|(.., run)| run.is_none()).map(|(verdict, ..)| verdict.answerer);
+        let rest = self.answered_transfers(call, attempt, answerer, rest);
+        let (position, outcome, run) = with
+            .map_or((None, Bytes::new(), None), |(verdict, outcome, run)| (verdict.position, outcome, run));
         self.io.put(Output::Answer(Box::new(Answered {
             call,
             answer,
@@ -336,114 +317,6 @@ impl Core {
             position,
             rest,
         })));
-    }
-
-    /// Gives places to calls that have none, as far as they may have one.
-    pub(crate) fn place_calls(&mut self) {
-        if !self.may_send() {
-            return;
-        }
-        let unplaced: Vec<CallId> = self.caller.unplaced.values().copied().collect();
-        for call in unplaced {
-            if let Some(boot) = self.place_of(call) {
-                let accepted = self.caller.calls[&call].accepted;
-                self.caller.unplaced.remove(&accepted);
-                self.put_in_place(call, boot);
-            }
-        }
-        for line in std::mem::take(&mut self.caller.changed) {
-            self.place_line(&line);
-        }
-    }
-
-    /// A call that came back after a later one of its key was done is too late: running it would break the order.
-    fn answer_overtaken(&mut self, line: &Line) {
-        if self.io.has(Mutant::OvertakenRuns) {
-            return;
-        }
-        let Some(there) = self.caller.lines.get(line) else { return };
-        let before_done = there.calls.range(..there.done).map(|(_, call)| *call);
-        let overtaken: Vec<CallId> =
-            before_done.filter(|call| self.caller.calls[call].place == Place::Here).collect();
-        for call in overtaken {
-            self.answer(call, Answer::Moved, None);
-        }
-    }
-
-    /// Calls of one key leave in the order of acceptance, and while some are unresolved at one session, others go to
-    /// that session only, and none that is older than one of them.
-    fn place_line(&mut self, line: &Line) {
-        self.answer_overtaken(line);
-        let Some(calls) = self.caller.lines.get(line) else { return };
-        let calls: Vec<CallId> = calls.calls.values().copied().collect();
-        let two_boots = self.io.has(Mutant::KeyAtTwoBoots);
-        let own = self.session.boot();
-        let out = calls.iter().filter_map(|call| {
-            let waiting = &self.caller.calls[call];
-            waiting.place.boot(own).map(|boot| (waiting.accepted, boot))
-        });
-        let (mut latest_out, mut at) = (0, None);
-        for (accepted, boot) in out {
-            latest_out = latest_out.max(accepted);
-            // They are all at one session; if they are not, nothing is sent until they are.
-            match at {
-                None => at = Some(Some(boot)),
-                Some(Some(there)) if there != boot => at = Some(None),
-                _ => {}
-            }
-        }
-        for call in calls {
-            let waiting = &self.caller.calls[&call];
-            if waiting.place != Place::Here {
-                continue;
-            }
-            let Some(boot) = self.place_of(call) else { return };
-            let accepted = waiting.accepted;
-            if (accepted < latest_out || at.is_some_and(|at| at != Some(boot))) && !two_boots {
-                return;
-            }
-            at = Some(Some(boot));
-            latest_out = latest_out.max(accepted);
-            self.put_in_place(call, boot);
-        }
-    }
-
-    /// Where a call belongs by the view, if it may go there now.
-    fn place_of(&self, call: CallId) -> Option<Boot> {
-        let waiting = &self.caller.calls[&call];
-        let view = self.views.current.as_ref()?;
-        if let Some((incarnation, version)) = &waiting.not_before
-            && *incarnation == view.incarnation
-            && view.version < *version
-        {
-            return None;
-        }
-        let submission = &waiting.submission;
-        let boot = if submission.key.is_some() {
-            placement::line_owner(view, submission.slot, &submission.action)?
-        } else {
-            let spread = self.caller.spread.get(&submission.action);
-            let set = spread.filter(|(_, until)| *until > self.io.now).map_or(1, |(count, _)| *count);
-            let candidates = placement::candidates(view, submission.slot, self.profile.build);
-            let untried: Vec<Boot> =
-                candidates.into_iter().filter(|boot| !waiting.tried.contains(boot)).collect();
-            // Of those that share the action, the calls choose evenly.
-            *untried.get(waiting.accepted as usize % set.clamp(1, untried.len().max(1)))?
-        };
-        (!self.caller.gone.contains(&boot)).then_some(boot)
-    }
-
-    fn put_in_place(&mut self, call: CallId, boot: Boot) {
-        let own = self.session.boot() == Some(boot);
-        let waiting = self.caller.calls.get_mut(&call).expect("placed is what is there");
-        if own {
-            waiting.place = Place::Own;
-            let (submission, attempt) = (waiting.submission.clone(), waiting.attempt);
-            self.take_own(submission, attempt);
-        } else {
-            waiting.place = Place::Lined(boot);
-            self.caller.courier.push(boot, call);
-        }
     }
 
     /// Sends what can be sent.
@@ -505,6 +378,7 @@ impl Core {
         }
         match self.caller.courier.settled(to, result) {
             Settled::Again => {}
+            Settled::Wait => self.io.pause(),
             Settled::Appended(calls) => {
                 for call in calls {
                     let waiting = self.caller.calls.get_mut(&call);
@@ -539,7 +413,7 @@ impl Core {
     }
 
     /// No copy of the attempt exists, so it may be placed again.
-    fn back_here(&mut self, call: CallId, from: Boot) {
+    pub(super) fn back_here(&mut self, call: CallId, from: Boot) {
         let Some(waiting) = self.caller.calls.get_mut(&call) else { return };
         if matches!(waiting.place, Place::Sending(boot) | Place::Lined(boot) if boot == from) {
             waiting.place = Place::Here;

@@ -11,7 +11,13 @@ use crate::store::{Failure, Sent};
 #[derive(Debug)]
 pub(crate) struct Courier<T> {
     lanes: BTreeMap<Boot, Lane<T>>,
+    /// Numbers of the last frames to sessions that have no lane now, the oldest first: a session that is gone by one
+    /// memory of the store may be there by another.
+    numbers: VecDeque<(Boot, u64)>,
 }
+
+/// Of how many sessions without a lane the last number is remembered.
+const NUMBERS_MAX: usize = 1024;
 
 #[derive(Debug)]
 struct Lane<T> {
@@ -44,6 +50,8 @@ pub(crate) struct ToSend {
 pub(crate) enum Settled<T> {
     /// Nothing is known; the frame goes out again.
     Again,
+    /// Nothing is known; the frame goes out again after a pause.
+    Wait,
     /// They are in the stream.
     Appended(Vec<T>),
     /// They are not in the stream, for want of room.
@@ -56,19 +64,29 @@ pub(crate) enum Settled<T> {
 
 impl<T> Default for Courier<T> {
     fn default() -> Self {
-        Self { lanes: BTreeMap::new() }
+        Self { lanes: BTreeMap::new(), numbers: VecDeque::new() }
     }
 }
 
 impl<T: Clone> Courier<T> {
     /// Puts something in line for a session.
     pub(crate) fn push(&mut self, to: Boot, item: T) {
-        let lane = self.lanes.entry(to).or_insert_with(|| Lane {
-            last: 0,
-            waiting: VecDeque::new(),
-            frame: None,
+        let numbers = &self.numbers;
+        let lane = self.lanes.entry(to).or_insert_with(|| {
+            let known = numbers.iter().find(|(boot, _)| *boot == to);
+            Lane { last: known.map_or(0, |(_, last)| *last), waiting: VecDeque::new(), frame: None }
         });
         lane.waiting.push_back(item);
+    }
+
+    fn remember(&mut self, boot: Boot, last: u64) {
+        self.numbers.retain(|(other, _)| *other != boot);
+        if last > 0 {
+            self.numbers.push_back((boot, last));
+        }
+        while self.numbers.len() > NUMBERS_MAX {
+            self.numbers.pop_front();
+        }
     }
 
     /// Whether nothing is on its way to any session.
@@ -116,13 +134,21 @@ impl<T: Clone> Courier<T> {
         let Some(mut frame) = lane.frame.take() else { return Settled::Again };
         match result {
             Ok(Sent::Now | Sent::Before | Sent::Kept) => Settled::Appended(frame.items),
+            // A first copy of it may still come in, once there is room.
+            Ok(Sent::Full) if frame.doubted => {
+                frame.asked = false;
+                lane.frame = Some(frame);
+                Settled::Wait
+            }
             Ok(Sent::Full) => {
                 lane.last -= 1;
                 Settled::Full(frame.items)
             }
             Ok(Sent::Gone) => {
                 frame.items.extend(lane.waiting.drain(..));
+                let last = lane.last - 1;
                 self.lanes.remove(&to);
+                self.remember(to, last);
                 Settled::Gone(frame.items)
             }
             Err(Failure::Refused(_)) if !frame.doubted => {
@@ -152,21 +178,28 @@ impl<T: Clone> Courier<T> {
     /// Forgets sessions that `keep` refuses and gives back what waited there without being in a frame. A frame in
     /// flight there stays, as it may have been appended.
     pub(crate) fn forget(&mut self, keep: impl Fn(Boot) -> bool) -> Vec<T> {
-        let mut back = Vec::new();
+        let (mut back, mut gone) = (Vec::new(), Vec::new());
         self.lanes.retain(|to, lane| {
             if keep(*to) {
                 return true;
             }
             back.extend(lane.waiting.drain(..));
+            if lane.frame.is_none() {
+                gone.push((*to, lane.last));
+            }
             lane.frame.is_some()
         });
+        for (boot, last) in gone {
+            self.remember(boot, last);
+        }
         back
     }
 
     /// The store lost its memory: what waited comes back, and what was in flight, both apart.
     pub(crate) fn reset(&mut self) -> (Vec<T>, Vec<T>) {
         let (mut waiting, mut in_flight) = (Vec::new(), Vec::new());
-        for (_, lane) in std::mem::take(&mut self.lanes) {
+        for (boot, lane) in std::mem::take(&mut self.lanes) {
+            self.remember(boot, lane.last);
             waiting.extend(lane.waiting);
             in_flight.extend(lane.frame.into_iter().flat_map(|frame| frame.items));
         }

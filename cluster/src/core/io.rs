@@ -1,6 +1,10 @@
 //! What goes into the core and what comes out: data, performed by actors or by a simulation.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use callboard_protocol::{
@@ -34,6 +38,8 @@ pub enum Input {
     Submit(Box<Submission>),
     /// A client went away.
     Cancel(CallId),
+    /// A call really began that was started by [`Output::Start`]: from here on its arguments may come.
+    Began(RunId),
     /// A call ended that was started by [`Output::Start`].
     Ended(RunId, Ended),
     /// Revalidations asked for by [`Output::Publish`] are in the log, if there were any.
@@ -227,7 +233,9 @@ pub enum SessionState {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It would sign with other keys than the members.
-    #[error("the keys with ids {ids:?} differ from those of the other nodes: give every node the same CALLBOARD_KEYS")]
+    #[error(
+        "the keys with ids {ids:?} differ from those of the other nodes: give every node the same CALLBOARD_KEYS"
+    )]
     KeysDisagree {
         /// The ids.
         ids: Vec<u8>,
@@ -259,7 +267,7 @@ pub(crate) enum Purpose {
     OrphanDone(Boot),
     Begin(RunId),
     Resolve,
-    Abandon,
+    Abandon(Box<Command>),
     Finish(RunId),
 }
 

@@ -5,7 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use callboard_protocol::{action::CallId, envelope::Idempotency, identity::Boot};
 
-use super::{Core, Settings, io::{Connection, Purpose}};
+use super::{
+    Core, Settings,
+    io::{Connection, Purpose},
+};
 use crate::store::{Command, Record};
 
 #[derive(Debug, Default)]

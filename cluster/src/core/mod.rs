@@ -5,16 +5,20 @@
 
 mod caller;
 mod courier;
+mod finishing;
+mod handover;
 mod invariants;
 mod io;
 mod known;
 mod orphans;
 mod owner;
+mod placing;
 mod post;
 mod publications;
 mod reader;
 mod session;
 mod settings;
+mod starting;
 mod transfers;
 mod watch;
 
@@ -25,6 +29,10 @@ use callboard_protocol::{
     identity::{Boot, Incarnation, ProcessId},
 };
 
+use self::{
+    handover::Views,
+    io::{Io, Purpose, Timer},
+};
 pub use self::{
     invariants::{Counters, Invariant},
     io::{
@@ -33,14 +41,10 @@ pub use self::{
     },
     settings::Settings,
 };
-use self::{
-    io::{Io, Purpose, Timer},
-    session::Views,
-};
 use crate::{
     clock::{Instant, RedisClock},
     mutant::Mutants,
-    store::{Answer, Failure, Profile, Sent, Stream, View},
+    store::{self, Answer, Failure, Profile, Sent, Stream, View},
 };
 
 /// One node's part in its cluster.
@@ -154,7 +158,7 @@ impl Core {
     fn take(&mut self, input: Input) {
         match input {
             Input::Tick => {}
-            Input::Connected(connection, incarnation) => self.connected(connection, incarnation),
+            Input::Connected(connection, incarnation) => self.connected(connection, &incarnation),
             Input::Disconnected(connection) => self.lose(connection, false),
             Input::Answered(request, answer) => {
                 // One that is not awaited any more belongs to a connection that was closed.
@@ -167,6 +171,7 @@ impl Core {
             }
             Input::Submit(submission) => self.submit(*submission),
             Input::Cancel(call) => self.cancel(call),
+            Input::Began(run) => self.run_began(run),
             Input::Ended(run, ended) => self.run_ended(run, ended),
             Input::Published(publication, position) => self.publication_done(publication, position),
             Input::Drain => self.drain(),
@@ -201,8 +206,8 @@ impl Core {
 
     fn answered(&mut self, purpose: Purpose, asked: Instant, answer: Result<Answer, Failure>) {
         match (purpose, answer) {
-            (Purpose::OpenInbox(boot), Ok(Answer::Opened(opened))) => self.inbox_opened(boot, Ok(opened)),
-            (Purpose::OpenInbox(boot), Err(failure)) => self.inbox_opened(boot, Err(failure)),
+            (Purpose::OpenInbox(boot), Ok(Answer::Opened(opened))) => self.inbox_opened(boot, Some(opened)),
+            (Purpose::OpenInbox(boot), Err(_)) => self.inbox_opened(boot, None),
             (Purpose::Join(boot), Ok(Answer::Joined { view, time })) => {
                 self.joined(boot, view, RedisClock::new(time, asked, self.io.now));
             }
@@ -231,6 +236,46 @@ impl Core {
                     self.view_seen(view);
                 }
             }
+            (Purpose::Fence(boot), Ok(Answer::Orphan(Some(orphan)))) => {
+                self.fenced(boot, true);
+                self.answer_orphan(boot, &orphan);
+                self.answer_orphan(boot, &store::Orphan::default());
+            }
+            (Purpose::Fence(boot), answer) => self.fenced(boot, answer == Ok(Answer::Fencing(true))),
+            (Purpose::Evict, Ok(Answer::View(view))) => self.view_seen(view),
+            (Purpose::Orphan(boot), Ok(Answer::Orphan(orphan))) => self.orphan_read(boot, Ok(orphan)),
+            (Purpose::Orphan(boot), _) => self.orphan_read(boot, Err(())),
+            (Purpose::OrphanDone(boot), answer) => self.orphan_deleted(boot, answer.is_ok()),
+            (
+                purpose @ (Purpose::Send(..)
+                | Purpose::ReadRequests(_)
+                | Purpose::ReadClaimed(_)
+                | Purpose::ReadReplies(_)
+                | Purpose::Settle(..)
+                | Purpose::Begin(_)
+                | Purpose::Finish(_)),
+                answer,
+            ) => self.answered_of_calls(purpose, answer),
+            (Purpose::Abandon(command), Err(_)) => self.abandon_failed(*command),
+            // Asked again by whoever still needs it.
+            (
+                Purpose::OpenInbox(_)
+                | Purpose::Join(_)
+                | Purpose::Renew(_)
+                | Purpose::Leases(_)
+                | Purpose::View
+                | Purpose::Evict
+                | Purpose::Resolve
+                | Purpose::Abandon(_)
+                | Purpose::Trim,
+                _,
+            ) => {}
+        }
+    }
+
+    /// What came of a command that carries calls and answers.
+    fn answered_of_calls(&mut self, purpose: Purpose, answer: Result<Answer, Failure>) {
+        match (purpose, answer) {
             (Purpose::Send(to, stream), answer) => {
                 let sent: Result<Sent, Failure> = match answer {
                     Ok(Answer::Sent(sent)) => Ok(sent),
@@ -258,32 +303,11 @@ impl Core {
                 Err(_) => self.replies_read(boot, None),
             },
             (Purpose::Settle(boot, entries), answer) => self.settled(boot, entries, answer.is_ok()),
-            (Purpose::Fence(boot), Ok(Answer::Orphan(Some(orphan)))) => {
-                self.fenced(boot, true);
-                self.answer_orphan(boot, &orphan);
-            }
-            (Purpose::Fence(boot), answer) => self.fenced(boot, answer == Ok(Answer::Fencing(true))),
-            (Purpose::Evict, Ok(Answer::View(view))) => self.view_seen(view),
-            (Purpose::Orphan(boot), Ok(Answer::Orphan(orphan))) => self.orphan_read(boot, Some(orphan)),
-            (Purpose::Orphan(boot), _) => self.orphan_read(boot, None),
-            (Purpose::OrphanDone(boot), answer) => self.orphan_deleted(boot, answer.is_ok()),
             (Purpose::Begin(run), Ok(Answer::Idempotency(verdict))) => self.begun(run, verdict),
             (Purpose::Begin(run), _) => self.begin_failed(run),
             (Purpose::Finish(run), Ok(_)) => self.finished(run),
             (Purpose::Finish(run), Err(_)) => self.finish_failed(run),
-            // Asked again by whoever still needs it.
-            (
-                Purpose::OpenInbox(_)
-                | Purpose::Join(_)
-                | Purpose::Renew(_)
-                | Purpose::Leases(_)
-                | Purpose::View
-                | Purpose::Evict
-                | Purpose::Resolve
-                | Purpose::Abandon
-                | Purpose::Trim,
-                _,
-            ) => {}
+            _ => {}
         }
     }
 }

@@ -36,8 +36,17 @@ struct Work {
     unpublished: BTreeMap<EntryId, Vec<Route>>,
     done_requests: Vec<EntryId>,
     done_replies: Vec<EntryId>,
+    /// How far it was read.
+    requests_through: EntryId,
+    replies_through: EntryId,
+    /// Whether all of it was read.
+    is_read: bool,
     deleting: bool,
 }
+
+/// How many frames of each of an orphan's streams are read at once: what comes has to fit the patience that every command
+/// gets.
+pub(super) const FRAMES_MAX: usize = 8;
 
 impl Work {
     fn done(&mut self, stream: Stream, entry: EntryId) {
@@ -49,7 +58,7 @@ impl Work {
 }
 
 impl Core {
-    /// Reads the orphans that are this node's to answer for.
+    /// Reads the orphans that are this node's to answer for, piece by piece.
     pub(crate) fn adopt_orphans(&mut self) {
         let Some(view) = self.views.current.clone() else { return };
         self.orphans.work.retain(|boot, _| view.orphans.contains(boot));
@@ -57,40 +66,54 @@ impl Core {
             let slot = Slot::of_orphan(*boot);
             let winner = placement::owner_of(slot, view.members.keys().copied());
             let ours = winner.is_some() && winner == self.session.boot();
-            if !ours || self.orphans.work.contains_key(boot) || self.orphans.asked.contains(boot) {
+            let read = self.orphans.work.get(boot).is_some_and(|work| work.is_read);
+            if !ours || read || self.orphans.asked.contains(boot) {
                 continue;
             }
             if let Some(early) = self.watch.early.remove(boot) {
                 self.answer_orphan(*boot, &early);
+                self.answer_orphan(*boot, &Orphan::default());
             } else if self.io.can_ask(Connection::Commands) {
                 self.orphans.asked.insert(*boot);
-                self.io.ask(Connection::Commands, Command::Orphan { boot: *boot }, Purpose::Orphan(*boot));
+                self.read_orphan(*boot, FRAMES_MAX);
             }
         }
     }
 
-    /// What an orphan left was read, or not.
-    pub(crate) fn orphan_read(&mut self, boot: Boot, orphan: Option<Option<Orphan>>) {
+    /// Asks for the next piece of what an orphan left.
+    pub(super) fn read_orphan(&mut self, boot: Boot, frames_max: usize) {
+        let read = self.orphans.work.get(&boot).map(|work| (work.requests_through, work.replies_through));
+        let (requests_after, replies_after) = read.unwrap_or_default();
+        let command = Command::Orphan { boot, requests_after, replies_after, frames_max };
+        self.io.ask(Connection::Commands, command, Purpose::Orphan(boot));
+    }
+
+    /// A piece of what an orphan left was read, or not.
+    pub(crate) fn orphan_read(&mut self, boot: Boot, orphan: Result<Option<Orphan>, ()>) {
         self.orphans.asked.remove(&boot);
         if self.io.has(Mutant::OrphanReadEarly) && self.watch.early.contains_key(&boot) {
-            if let Some(Some(orphan)) = orphan {
+            if let Ok(Some(orphan)) = orphan {
                 self.watch.early.insert(boot, orphan);
             }
             return;
         }
         match orphan {
-            Some(Some(orphan)) => self.answer_orphan(boot, &orphan),
-            Some(None) => self.session.want_view(),
-            None => {}
+            Ok(Some(orphan)) => self.answer_orphan(boot, &orphan),
+            Ok(None) => self.session.want_view(),
+            Err(()) => {}
         }
     }
 
-    /// Answers everything that a session left.
+    /// Answers a piece of what a session left; an empty one is the last.
     pub(crate) fn answer_orphan(&mut self, boot: Boot, orphan: &Orphan) {
         // Only a member knows whether what it reads was written in the memory that it is a member of.
         let Some(incarnation) = self.session.incarnation().cloned() else { return };
-        // Answers to our own clients are given at once; nothing is deleted before everything was looked at.
-        self.orphans.work.insert(boot, Work { deleting: true, ..Work::default() });
+        let work = self.orphans.work.entry(boot).or_default();
+        let requests = orphan.claimed.iter().chain(&orphan.undelivered).map(|(entry, _)| *entry);
+        work.requests_through = requests.max().unwrap_or(work.requests_through);
+        let replies = orphan.replies.iter().map(|(entry, _)| *entry);
+        work.replies_through = replies.max().unwrap_or(work.replies_through);
+        work.is_read = *orphan == Orphan::default();
         for (entry, bytes) in &orphan.claimed {
             let answer = if self.io.has(Mutant::ClaimedMoved) { Answer::Moved } else { Answer::Unknown };
             self.answer_entry(boot, *entry, bytes, answer);
@@ -103,27 +126,23 @@ impl Core {
             self.answer_entry(boot, *entry, bytes, answer);
         }
         for (entry, bytes) in &orphan.replies {
-            let frame = Frame::decode(bytes, self.namespace);
-            let replies: Vec<Reply> = frame.map_or_else(
-                |_| Vec::new(),
-                |frame| {
-                    let replies = frame.messages.into_iter().filter_map(|message| match message {
-                        Message::Reply(reply) => Some(reply),
-                        _ => None,
-                    });
-                    replies.collect()
-                },
-            );
-            self.expect_answers(boot, Stream::Replies, *entry, replies.len());
-            for reply in replies {
-                let until = self.io.now + self.io.settings.reply_keep;
-                self.post_reply(reply, until, Ack::Orphan(boot, Stream::Replies, *entry));
-            }
-        }
-        if let Some(work) = self.orphans.work.get_mut(&boot) {
-            work.deleting = false;
+            self.carry_replies(boot, *entry, bytes);
         }
         self.delete_answered(boot);
+    }
+
+    /// Carries replies on to the newest sessions of whoever waits for them.
+    fn carry_replies(&mut self, boot: Boot, entry: EntryId, bytes: &Bytes) {
+        let messages = Frame::decode(bytes, self.namespace).map(|frame| frame.messages).unwrap_or_default();
+        let replies = messages.into_iter().filter_map(|message| match message {
+            Message::Reply(reply) => Some(reply),
+            _ => None,
+        });
+        let replies: Vec<Reply> = replies.collect();
+        self.expect_answers(boot, Stream::Replies, entry, replies.len());
+        for reply in replies {
+            self.post_reply(reply, Ack::Orphan(boot, Stream::Replies, entry));
+        }
     }
 
     fn answer_entry(&mut self, boot: Boot, entry: EntryId, bytes: &Bytes, answer: Answer) {
@@ -148,7 +167,8 @@ impl Core {
             }
             return;
         }
-        let declared: BTreeSet<String> = routes.iter().flat_map(|route| &route.revalidates).cloned().collect();
+        let declared: BTreeSet<String> =
+            routes.iter().flat_map(|route| &route.revalidates).cloned().collect();
         if declared.is_empty() {
             for route in routes {
                 self.answer_route(boot, entry, &route, answer);
@@ -179,16 +199,15 @@ impl Core {
             call: route.call,
             attempt: route.attempt,
             caller: route.caller,
+            answerer: self.me,
+            deadline: route.deadline,
             answer,
             view: view.map_or(ViewVersion::default(), |view| view.version),
             incarnation: view.map_or(Incarnation::named(""), |view| view.incarnation.clone()),
             position: None,
             rest: false,
         };
-        let now = self.clock.at_most(self.io.now).as_u64();
-        let left = std::time::Duration::from_millis(route.deadline.as_u64().saturating_sub(now));
-        let until = self.io.now + left + self.io.settings.reply_keep;
-        self.post_reply(Reply { verdict, outcome: Bytes::new() }, until, Ack::Orphan(boot, Stream::Requests, entry));
+        self.post_reply(Reply { verdict, outcome: Bytes::new() }, Ack::Orphan(boot, Stream::Requests, entry));
     }
 
     /// So many answers are to be appended before an entry can be forgotten.
@@ -219,7 +238,7 @@ impl Core {
             return;
         }
         let Some(work) = self.orphans.work.get_mut(&boot) else { return };
-        if work.deleting || !work.pending.is_empty() {
+        if !work.is_read || work.deleting || !work.pending.is_empty() {
             return;
         }
         work.deleting = true;

@@ -1,5 +1,7 @@
 //! Replies and everything else that is always read, on its way to the newest session of a process.
 
+use std::time::Duration;
+
 use callboard_protocol::{
     envelope::{Frame, Message, Reply},
     identity::{Boot, ProcessId},
@@ -66,9 +68,12 @@ impl Core {
         self.views.current.as_ref().and_then(|view| newest(view, process))
     }
 
-    /// Posts what came of a call.
-    pub(crate) fn post_reply(&mut self, reply: Reply, until: Instant, ack: Ack) {
+    /// Posts what came of a call. It is kept a little longer than somebody waits for it.
+    pub(crate) fn post_reply(&mut self, reply: Reply, ack: Ack) {
         let to = reply.verdict.caller;
+        let now = self.clock.at_least(self.io.now).as_u64();
+        let left = Duration::from_millis(reply.verdict.deadline.as_u64().saturating_sub(now));
+        let until = self.io.now + left + self.io.settings.reply_keep;
         self.post(to, Message::Reply(reply), until, ack);
     }
 
@@ -138,6 +143,7 @@ impl Core {
     pub(crate) fn post_sent(&mut self, to: Boot, result: &Result<Sent, Failure>) {
         match self.post.courier.settled(to, result) {
             Settled::Again | Settled::Refused(_) => {}
+            Settled::Wait => self.io.pause(),
             Settled::Appended(letters) => {
                 for letter in letters {
                     self.acknowledged(letter.ack);
@@ -175,7 +181,8 @@ impl Core {
         if self.post.parked.iter().all(|letter| letter.until > now) {
             return;
         }
-        let (keep, old) = std::mem::take(&mut self.post.parked).into_iter().partition(|letter| letter.until > now);
+        let (keep, old) =
+            std::mem::take(&mut self.post.parked).into_iter().partition(|letter| letter.until > now);
         self.post.parked = keep;
         let old: Vec<Letter> = old;
         for letter in old {

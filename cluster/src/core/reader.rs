@@ -117,8 +117,12 @@ impl Core {
         }
         self.reader.reading_claimed = false;
         let Some(frames) = frames else { return };
-        self.reader.reread = frames.last().map(|(entry, _)| *entry);
+        let last = frames.last().map(|(entry, _)| *entry);
+        self.reader.reread = last;
         self.take_frames(boot, frames);
+        if last.is_none() {
+            self.close_gaps(boot);
+        }
     }
 
     fn take_frames(&mut self, boot: Boot, frames: Vec<(EntryId, Bytes)>) {
@@ -151,6 +155,15 @@ impl Core {
             } else {
                 self.take_frame(boot, entry, frame);
             }
+        }
+    }
+
+    /// Everything that is claimed was seen. A frame that others wait for is not among it, so it was none that could be
+    /// read: frames are appended and delivered in order.
+    fn close_gaps(&mut self, boot: Boot) {
+        while let Some((sender, number)) = self.reader.early.keys().next().copied() {
+            self.reader.next.insert(sender, number);
+            self.take_early(boot, sender);
         }
     }
 

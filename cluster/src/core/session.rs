@@ -2,49 +2,51 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use callboard_protocol::identity::{Boot, FencingToken, Incarnation, ViewVersion};
+use callboard_protocol::identity::{Boot, Incarnation, ViewVersion};
 
 use super::{
     Core, Output, Refusal, SessionState, Timer,
-    caller::Line,
+    handover::{HISTORY_MAX, Views},
     io::{Connection, Purpose},
 };
 use crate::{
     Slot,
     clock::{Instant, RedisClock},
     mutant::Mutant,
-    placement,
     store::{Command, Failure, Renewal, View},
 };
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one command is on its way")]
 pub(crate) struct Session {
-    number: u32,
-    phase: Phase,
-    incarnation: Option<Incarnation>,
+    pub(super) number: u32,
+    pub(super) phase: Phase,
+    pub(super) incarnation: Option<Incarnation>,
     /// Calls may start until then.
-    hold_until: Instant,
-    told: Option<SessionState>,
-    next_renewal: Instant,
-    renewing: bool,
+    pub(super) hold_until: Instant,
+    pub(super) told: Option<SessionState>,
+    pub(super) next_renewal: Instant,
+    pub(super) renewing: bool,
     /// The view is to be read.
-    view_wanted: bool,
-    view_asked: bool,
+    pub(super) view_wanted: bool,
+    pub(super) view_asked: bool,
     /// What the store knows that this member applies.
-    acked: Option<(ViewVersion, BTreeSet<Slot>)>,
-    acking: Option<(ViewVersion, BTreeSet<Slot>)>,
+    pub(super) acked: Option<(ViewVersion, BTreeSet<Slot>)>,
+    /// How often it said so.
+    pub(super) said: u64,
+    pub(super) acking: Option<(ViewVersion, BTreeSet<Slot>)>,
     /// Since when keyed calls wait for the store to be opened.
-    closed_since: Option<Instant>,
-    opening: bool,
+    pub(super) closed_since: Option<Instant>,
+    pub(super) opening: bool,
     /// This node is to leave.
-    leaves: bool,
-    draining_asked: bool,
-    leaving: bool,
+    pub(super) leaves: bool,
+    pub(super) draining_asked: bool,
+    pub(super) leaving: bool,
 }
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Needs its connections.
     #[default]
     Connecting,
@@ -58,35 +60,26 @@ enum Phase {
     Member(Boot),
     /// Left.
     Left,
-    /// Cannot be a member.
-    Refused,
+    /// Cannot be a member as long as others are. It goes on asking, and looks after their leases meanwhile, as they
+    /// may all be dead.
+    Refused(Boot),
 }
 
 /// Whether the command of a phase is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     ToAsk,
     Asked,
 }
-
-/// The views this session saw.
-#[derive(Debug, Default)]
-pub(crate) struct Views {
-    pub(crate) current: Option<Arc<View>>,
-    /// Different versions of it, oldest first, the current one last.
-    history: Vec<Arc<View>>,
-}
-
-/// How many views are remembered. Beyond that, a slot counts as acquired later than it was, which is harmless.
-const HISTORY_MAX: usize = 64;
 
 impl Session {
     /// The current boot, from its inbox on.
     pub(crate) fn boot(&self) -> Option<Boot> {
         match self.phase {
-            Phase::Opening(boot, _) | Phase::Joining(boot, _) | Phase::Restoring(boot) | Phase::Member(boot) => {
-                Some(boot)
-            }
+            Phase::Opening(boot, _)
+            | Phase::Joining(boot, _)
+            | Phase::Restoring(boot)
+            | Phase::Member(boot) => Some(boot),
             _ => None,
         }
     }
@@ -109,6 +102,10 @@ impl Session {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.leaves
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.phase, Phase::Refused(_))
     }
 
     pub(crate) fn want_view(&mut self) {
@@ -139,7 +136,7 @@ impl Core {
 
     /// Moves the session on.
     pub(crate) fn keep_session(&mut self) {
-        if !matches!(self.session.phase, Phase::Left | Phase::Refused) {
+        if self.session.phase != Phase::Left {
             for connection in Connection::ALL {
                 self.io.connect(connection);
             }
@@ -170,6 +167,7 @@ impl Core {
                 self.stay_member(boot);
             }
             Phase::Member(boot) => self.stay_member(boot),
+            Phase::Refused(boot) => self.look_from_outside(boot),
             _ => {}
         }
         self.tell_state();
@@ -224,14 +222,14 @@ impl Core {
         }
     }
 
-    pub(crate) fn inbox_opened(&mut self, boot: Boot, opened: Result<bool, Failure>) {
+    pub(crate) fn inbox_opened(&mut self, boot: Boot, opened: Option<bool>) {
         if self.session.phase != Phase::Opening(boot, Step::Asked) {
             return;
         }
         match opened {
-            Ok(true) => self.session.phase = Phase::Joining(boot, Step::ToAsk),
-            Ok(false) => self.end_session(),
-            Err(_) => self.session.phase = Phase::Opening(boot, Step::ToAsk),
+            Some(true) => self.session.phase = Phase::Joining(boot, Step::ToAsk),
+            Some(false) => self.end_session(),
+            None => self.session.phase = Phase::Opening(boot, Step::ToAsk),
         }
     }
 
@@ -255,8 +253,30 @@ impl Core {
 
     pub(crate) fn join_refused(&mut self, boot: Boot, ids: Vec<u8>) {
         if self.session.phase == Phase::Joining(boot, Step::Asked) {
-            self.session.phase = Phase::Refused;
+            self.session.phase = Phase::Refused(boot);
+            self.session.next_renewal = self.io.now + self.io.settings.renew;
+            self.io.wake_at(self.session.next_renewal);
             self.io.put(Output::Refused(Refusal::KeysDisagree { ids }));
+        }
+    }
+
+    /// Asks who is a member now and then, and tries to join again.
+    fn look_from_outside(&mut self, boot: Boot) {
+        if self.io.now < self.session.next_renewal || !self.io.can_ask(Connection::Commands) {
+            return;
+        }
+        self.session.next_renewal = self.io.now + self.io.settings.renew;
+        self.io.wake_at(self.session.next_renewal);
+        self.ask_view();
+        self.session.phase = Phase::Joining(boot, Step::ToAsk);
+    }
+
+    /// The members, as seen by a node that is none.
+    fn watch_from_outside(&mut self, view: &View) {
+        let members: Vec<Boot> = view.members.keys().copied().collect();
+        if self.io.can_ask(Connection::Commands) && !members.is_empty() {
+            let command = Command::Leases { boots: members.clone() };
+            self.io.ask(Connection::Commands, command, Purpose::Leases(members));
         }
     }
 
@@ -338,10 +358,9 @@ impl Core {
 
     /// A view came along with some other answer.
     pub(crate) fn view_seen(&mut self, view: Option<View>) {
-        if self.session.member().is_none() {
-            return;
-        }
         match view {
+            Some(view) if self.session.member().is_none() => self.watch_from_outside(&view),
+            None if self.session.member().is_none() => {}
             // The store lost everything.
             None => self.end_session(),
             Some(view) => self.on_view(view),
@@ -385,45 +404,6 @@ impl Core {
         self.transfers_on_view(false);
     }
 
-    /// Says which view this member applies, and which slots it is still busy with.
-    fn ack_view(&mut self, boot: Boot) {
-        let Some(version) = self.views.current.as_ref().map(|view| view.version) else { return };
-        if self.session.acking.is_some() || !self.io.can_ask(Connection::Commands) {
-            return;
-        }
-        let busy = self.busy_slots();
-        if self.session.acked.as_ref().is_some_and(|(acked, slots)| *acked == version && *slots == busy) {
-            return;
-        }
-        self.session.acking = Some((version, busy.clone()));
-        self.io.ask(Connection::Commands, Command::AckView { boot, version, busy }, Purpose::AckView);
-    }
-
-    pub(crate) fn acked(&mut self, done: bool) {
-        let acking = self.session.acking.take();
-        if done {
-            self.session.acked = acking;
-        }
-    }
-
-    /// Opens the store once everybody who may have held a lease in its old memory certainly holds none.
-    fn open_store(&mut self) {
-        let Some(since) = self.session.closed_since else { return };
-        if self.io.now.since(since) < self.io.settings.failover_hold
-            || self.session.opening
-            || !self.io.can_ask(Connection::Commands)
-        {
-            return;
-        }
-        let Some(incarnation) = self.session.incarnation.clone() else { return };
-        self.session.opening = true;
-        self.io.ask(Connection::Commands, Command::Open { incarnation }, Purpose::Open);
-    }
-
-    pub(crate) fn opened(&mut self) {
-        self.session.opening = false;
-    }
-
     /// Takes no more calls, and leaves once nothing is left.
     pub(crate) fn drain(&mut self) {
         if !self.session.leaves {
@@ -436,8 +416,11 @@ impl Core {
         if !self.io.can_ask(Connection::Commands) {
             return;
         }
-        let draining =
-            self.views.current.as_ref().is_some_and(|view| view.members.get(&boot).is_some_and(|me| me.draining));
+        let draining = self
+            .views
+            .current
+            .as_ref()
+            .is_some_and(|view| view.members.get(&boot).is_some_and(|me| me.draining));
         if !draining {
             if !self.session.draining_asked {
                 self.session.draining_asked = true;
@@ -469,9 +452,9 @@ impl Core {
     }
 
     /// A connection was made.
-    pub(crate) fn connected(&mut self, connection: Connection, incarnation: Incarnation) {
+    pub(crate) fn connected(&mut self, connection: Connection, incarnation: &Incarnation) {
         self.io.connected(connection, incarnation.clone());
-        if connection == Connection::Commands && self.last_incarnation.as_ref() != Some(&incarnation) {
+        if connection == Connection::Commands && self.last_incarnation.as_ref() != Some(incarnation) {
             if self.last_incarnation.is_some() {
                 self.caller_on_loss();
                 self.post_on_loss();
@@ -480,13 +463,9 @@ impl Core {
             self.last_incarnation = Some(incarnation.clone());
         }
         match &self.session.incarnation {
-            Some(ours) if *ours != incarnation => self.end_session(),
-            Some(_) => {
-                if connection == Connection::Commands {
-                    self.session.next_renewal = self.io.now;
-                }
-            }
-            None => {}
+            Some(ours) if ours != incarnation => self.end_session(),
+            Some(_) if connection == Connection::Commands => self.session.next_renewal = self.io.now,
+            _ => {}
         }
     }
 
@@ -503,23 +482,5 @@ impl Core {
         for connection in [Connection::Requests, Connection::Replies] {
             self.lose(connection, true);
         }
-    }
-
-    /// The token for a line, if its calls may start here now.
-    pub(crate) fn line_token(&self, slot: Slot, line: &Line) -> Option<FencingToken> {
-        let (view, boot) = (self.views.current.as_ref()?, self.session.boot()?);
-        if !view.open {
-            return None;
-        }
-        let owns = |view: &View| placement::line_owner(view, slot, &line.0) == Some(boot);
-        let acquired = self.views.history.iter().rev().take_while(|view| owns(view)).last()?.version;
-        let others = view.members.iter().filter(|(other, _)| **other != boot);
-        let clear = self.io.has(Mutant::NoWaitForAcks)
-            || others.into_iter().all(|(_, member)| member.acked >= acquired && !member.busy.contains(&slot));
-        if !clear {
-            return None;
-        }
-        let floor = if self.io.has(Mutant::TokenNotRaised) { acquired } else { acquired.max(view.opened) };
-        Some(FencingToken::from_u64(floor.as_u64()))
     }
 }

@@ -5,7 +5,7 @@
 //! a new session, so a transfer survives whatever the two processes survive. It breaks off when the process of the
 //! other side was no member for too long.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use callboard_protocol::{
@@ -22,8 +22,8 @@ const WHEREVER: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
-    writers: HashMap<TransferId, Writer>,
-    readers: HashMap<TransferId, Reader>,
+    writers: BTreeMap<TransferId, Writer>,
+    readers: BTreeMap<TransferId, Reader>,
 }
 
 #[derive(Debug)]
@@ -61,6 +61,13 @@ impl Transfers {
     }
 }
 
+/// All transfers of a call.
+fn of_call(call: CallId) -> std::ops::RangeInclusive<TransferId> {
+    let first = TransferId { call, attempt: 0, direction: Direction::Arguments };
+    let last = TransferId { call, attempt: u32::MAX, direction: Direction::Outcome };
+    first..=last
+}
+
 impl Core {
     fn post_chunk(&mut self, to: ProcessId, chunk: Chunk) {
         let until = self.io.now + self.io.settings.transfer_gone;
@@ -85,15 +92,8 @@ impl Core {
 
     fn begin_writer(&mut self, transfer: TransferId, to: ProcessId) {
         let boot = self.newest_session(to);
-        let writer = Writer {
-            to,
-            boot,
-            next: 0,
-            taken: 0,
-            kept: VecDeque::new(),
-            ended: false,
-            absent_since: None,
-        };
+        let writer =
+            Writer { to, boot, next: 0, taken: 0, kept: VecDeque::new(), ended: false, absent_since: None };
         if self.transfers.writers.insert(transfer, writer).is_none() {
             self.io.put(Output::Room(transfer, self.io.settings.transfer_chunks_max as u64));
         }
@@ -277,7 +277,7 @@ impl Core {
         &mut self,
         call: CallId,
         attempt: u32,
-        boot: Option<Boot>,
+        answerer: Option<ProcessId>,
         rest: bool,
     ) -> Option<TransferId> {
         if !rest {
@@ -285,19 +285,15 @@ impl Core {
             return None;
         }
         let transfer = TransferId { call, attempt, direction: Direction::Outcome };
-        let others: Vec<_> = self
-            .transfers
-            .readers
-            .keys()
-            .filter(|id| id.call == call && id.direction == Direction::Outcome && **id != transfer)
-            .copied()
-            .collect();
+        let readers = self.transfers.readers.range(of_call(call)).map(|(id, _)| *id);
+        let others: Vec<_> =
+            readers.filter(|id| id.direction == Direction::Outcome && *id != transfer).collect();
         for other in others {
             self.stop(other);
         }
         let from = self.transfers.readers.get(&transfer).map(|reader| reader.from);
         // One that ran here needs no transfer: whoever ran it has the rest.
-        let from = from.or(boot.map(|boot| boot.process))?;
+        let from = from.or(answerer)?;
         self.begin_reader(transfer, from);
         // Its writer may have given it up before the reply could be taken; then it says so.
         if self.transfers.readers.contains_key(&transfer) {
@@ -308,15 +304,14 @@ impl Core {
 
     /// Nothing of a call is wanted any more at its caller.
     fn forget_call(&mut self, call: CallId) {
-        let of_call = |transfer: &TransferId| transfer.call == call;
-        let writers: Vec<_> = self.transfers.writers.keys().filter(|id| of_call(id)).copied().collect();
+        let writers: Vec<_> = self.transfers.writers.range(of_call(call)).map(|(id, _)| *id).collect();
         for transfer in writers.into_iter().filter(|id| id.direction == Direction::Arguments) {
             if let Some(writer) = self.transfers.writers.remove(&transfer) {
                 self.break_off(transfer, writer.to);
             }
             self.io.put(Output::Stopped(transfer));
         }
-        let readers: Vec<_> = self.transfers.readers.keys().filter(|id| of_call(id)).copied().collect();
+        let readers: Vec<_> = self.transfers.readers.range(of_call(call)).map(|(id, _)| *id).collect();
         for transfer in readers.into_iter().filter(|id| id.direction == Direction::Outcome) {
             self.stop(transfer);
         }

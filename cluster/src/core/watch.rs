@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use callboard_protocol::identity::Boot;
 
-use super::{Core, io::{Connection, Purpose}};
+use super::{
+    Core,
+    io::{Connection, Purpose},
+};
 use crate::{
     clock::Instant,
     mutant::Mutant,
@@ -56,7 +59,7 @@ impl Core {
                 && self.io.can_ask(Connection::Commands)
             {
                 self.watch.early.insert(*boot, Orphan::default());
-                self.io.ask(Connection::Commands, Command::Orphan { boot: *boot }, Purpose::Orphan(*boot));
+                self.read_orphan(*boot, usize::MAX);
             }
             if unmoved >= patience {
                 self.fence(*boot, counter);
@@ -86,7 +89,8 @@ impl Core {
 
     /// A session is gone: the view has to say so.
     pub(crate) fn evict(&mut self, boot: Boot) {
-        if self.views.current.as_ref().is_some_and(|view| view.members.contains_key(&boot)) {
+        let member = self.views.current.as_ref().is_some_and(|view| view.members.contains_key(&boot));
+        if member || self.session.is_refused() {
             self.watch.to_evict.insert(boot);
         }
     }

@@ -4,53 +4,33 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
-use callboard_protocol::{
-    envelope::Idempotency,
-    identity::{Boot, Incarnation, ProcessId, RedisMillis, ViewVersion},
-};
+use callboard_protocol::identity::{Boot, Incarnation, ProcessId, RedisMillis, ViewVersion};
 
+use super::{idempotency::Kept, inbox::Inbox};
 use crate::{
     Slot,
     mutant::{Mutant, Mutants},
-    store::{
-        Answer, Command, EntryId, Member, Orphan, Profile, RUNNING_MS, Record, Renewal, Sent, Stream,
-        Verdict, View,
-    },
+    store::{Answer, Command, EntryId, Member, Orphan, Profile, Renewal, Stream, View},
 };
 
 /// All that the nodes of one cluster share.
 #[derive(Clone, Debug)]
 pub struct Store {
     incarnation: Incarnation,
-    inbox_frames_max: usize,
-    mutants: Mutants,
+    pub(super) inbox_frames_max: usize,
+    pub(super) mutants: Mutants,
     view: Option<View>,
-    leases: HashMap<Boot, u64>,
-    inboxes: HashMap<Boot, Inbox>,
+    pub(super) leases: HashMap<Boot, u64>,
+    /// The number of the last thing that a member said of its slots.
+    said: HashMap<Boot, u64>,
+    pub(super) inboxes: HashMap<Boot, Inbox>,
     orphans: HashMap<Boot, Inbox>,
     /// Cursors of what is gone: (session, stream, sender) → number of the last frame.
-    old_cursors: HashMap<(Boot, Stream, ProcessId), u64>,
+    pub(super) old_cursors: HashMap<(Boot, Stream, ProcessId), u64>,
     /// Sessions that were fenced or left: they do not come back.
     gone: HashSet<Boot>,
-    records: HashMap<u128, Kept>,
-    last_entry: EntryId,
-}
-
-/// Request stream, reply stream and the cursors of their senders.
-#[derive(Clone, Debug, Default)]
-struct Inbox {
-    requests: BTreeMap<EntryId, Bytes>,
-    delivered: EntryId,
-    claimed: BTreeSet<EntryId>,
-    replies: BTreeMap<EntryId, Bytes>,
-    cursors: HashMap<(Stream, ProcessId), u64>,
-}
-
-#[derive(Clone, Debug)]
-struct Kept {
-    digest: u128,
-    record: Record,
-    until: RedisMillis,
+    pub(super) records: HashMap<u128, Kept>,
+    pub(super) last_entry: EntryId,
 }
 
 impl Store {
@@ -63,6 +43,7 @@ impl Store {
             mutants,
             view: None,
             leases: HashMap::new(),
+            said: HashMap::new(),
             inboxes: HashMap::new(),
             orphans: HashMap::new(),
             old_cursors: HashMap::new(),
@@ -127,115 +108,67 @@ impl Store {
             Command::ReadReplies { boot, after, frames_max } => {
                 return self.read_replies(*boot, *after, *frames_max);
             }
-            Command::Settle { boot, entries } => {
-                if let Some(inbox) = self.inboxes.get_mut(boot) {
-                    for entry in entries {
-                        inbox.claimed.remove(entry);
-                        inbox.requests.remove(entry);
-                    }
-                }
-                Answer::Done
-            }
-            Command::TrimReplies { boot, through } => {
-                if let Some(inbox) = self.inboxes.get_mut(boot) {
-                    inbox.replies.retain(|entry, _| entry > through);
-                }
-                Answer::Done
-            }
+            Command::Settle { boot, entries } => self.settle(*boot, entries),
+            Command::TrimReplies { boot, through } => self.trim_replies(*boot, *through),
             Command::Fence { boot, counter } => self.fence(*boot, *counter),
-            Command::Evict { boot } => {
-                if !self.leases.contains_key(boot) || self.mutants.has(Mutant::EvictFirst) {
-                    self.make_orphan(time, *boot);
-                }
-                Answer::View(self.view.clone())
+            Command::Evict { boot } => self.evict(time, *boot),
+            Command::Orphan { boot, requests_after, replies_after, frames_max } => {
+                Answer::Orphan(self.orphan(*boot, *requests_after, *replies_after, *frames_max))
             }
-            Command::Orphan { boot } => Answer::Orphan(self.orphan(*boot)),
             Command::OrphanDone { boot, requests, replies } => self.orphan_done(*boot, requests, replies),
-            Command::AckView { boot, version, busy } => {
-                let member = self.view.as_mut().and_then(|view| view.members.get_mut(boot));
-                if let Some(member) = member
-                    && *version >= member.acked
-                {
-                    (member.acked, member.busy) = (*version, busy.clone());
-                }
-                Answer::Done
-            }
-            Command::Drain { boot } => {
-                let member = self.view.as_mut().and_then(|view| view.members.get_mut(boot));
-                if let Some(member) = member
-                    && !member.draining
-                {
-                    member.draining = true;
-                    self.raise(time);
-                }
-                Answer::View(self.view.clone())
-            }
+            Command::AckView { boot, version, busy, number } => self.ack_view(*boot, *version, busy, *number),
+            Command::Drain { boot } => self.drain(time, *boot),
             Command::Leave { boot } => Answer::Left(self.leave(time, *boot)),
-            Command::Open { incarnation } => {
-                let view = self.view.as_mut().filter(|view| !view.open && view.incarnation == *incarnation);
-                if let Some(view) = view
-                    && *incarnation == self.incarnation
-                {
-                    view.open = true;
-                    let version = self.raise(time);
-                    self.view.as_mut().expect("just there").opened = version;
-                }
-                Answer::View(self.view.clone())
-            }
-            Command::IdempotencyBegin { idempotency, boot, call, attempt, again } => {
-                let ours = Record::Running { boot: *boot, call: *call, attempt: *attempt };
-                Answer::Idempotency(self.begin(time, *idempotency, ours, *again))
-            }
-            Command::IdempotencyFinish { idempotency, call, outcome, retention_ms } => {
-                let ours = match self.record(time, idempotency.key) {
-                    None => true,
-                    Some(kept) => kept.record.call() == *call,
-                };
-                if ours {
-                    let record = Record::Done { call: *call, outcome: outcome.clone() };
-                    self.keep(time, idempotency.key, idempotency.digest, record, *retention_ms);
-                }
-                Answer::Done
-            }
-            Command::IdempotencyAbandon { idempotency, boot, call, attempt } => {
-                let running = Record::Running { boot: *boot, call: *call, attempt: *attempt };
-                if self.record(time, idempotency.key).is_some_and(|kept| kept.record == running) {
-                    self.records.remove(&idempotency.key);
-                }
-                Answer::Done
-            }
-            Command::IdempotencyResolve { idempotency, boot, call, attempt } => {
-                let running = Record::Running { boot: *boot, call: *call, attempt: *attempt };
-                let gone = !self.leases.contains_key(boot);
-                let forget = self.mutants.has(Mutant::DeadRunnerForgotten);
-                let kept = self.records.get_mut(&idempotency.key);
-                if let Some(kept) = kept
-                    && kept.record == running
-                    && gone
-                {
-                    if forget {
-                        self.records.remove(&idempotency.key);
-                    } else {
-                        kept.record = Record::Unknown { boot: *boot, call: *call };
-                    }
-                }
-                Answer::Done
-            }
-            Command::IdempotencyRestore { idempotency, record, retention_ms } => {
-                let there = self.record(time, idempotency.key).map(|kept| kept.record.clone());
-                let restore = match (&there, record) {
-                    (None, _) => true,
-                    (Some(Record::Done { .. }), _) => false,
-                    (Some(_), Record::Done { .. }) => true,
-                    (Some(there), Record::Running { call, .. }) => there.call() == *call,
-                    (Some(_), Record::Unknown { .. }) => false,
-                };
-                if restore {
-                    self.keep(time, idempotency.key, idempotency.digest, record.clone(), *retention_ms);
-                }
-                Answer::Done
-            }
+            Command::Open { incarnation } => self.open(time, incarnation),
+            Command::IdempotencyBegin { .. }
+            | Command::IdempotencyFinish { .. }
+            | Command::IdempotencyAbandon { .. }
+            | Command::IdempotencyResolve { .. }
+            | Command::IdempotencyRestore { .. } => self.execute_on_records(time, command),
         })
+    }
+
+    fn evict(&mut self, time: RedisMillis, boot: Boot) -> Answer {
+        if !self.leases.contains_key(&boot) || self.mutants.has(Mutant::EvictFirst) {
+            self.make_orphan(time, boot);
+        }
+        Answer::View(self.view.clone())
+    }
+
+    fn member(&mut self, boot: Boot) -> Option<&mut Member> {
+        self.view.as_mut()?.members.get_mut(&boot)
+    }
+
+    fn ack_view(&mut self, boot: Boot, version: ViewVersion, busy: &BTreeSet<Slot>, number: u64) -> Answer {
+        let said = self.said.get(&boot).copied().unwrap_or(0);
+        if number > said
+            && let Some(member) = self.member(boot)
+        {
+            (member.acked, member.busy) = (version, busy.clone());
+            self.said.insert(boot, number);
+        }
+        Answer::Done
+    }
+
+    fn drain(&mut self, time: RedisMillis, boot: Boot) -> Answer {
+        if let Some(member) = self.member(boot)
+            && !member.draining
+        {
+            member.draining = true;
+            self.raise(time);
+        }
+        Answer::View(self.view.clone())
+    }
+
+    fn open(&mut self, time: RedisMillis, incarnation: &Incarnation) -> Answer {
+        let same = *incarnation == self.incarnation;
+        let view = self.view.as_mut().filter(|view| same && !view.open && view.incarnation == *incarnation);
+        if let Some(view) = view {
+            view.open = true;
+            let opened = next_version(view, time, self.mutants);
+            (view.version, view.opened) = (opened, opened);
+        }
+        Answer::View(self.view.clone())
     }
 
     fn open_inbox(&mut self, boot: Boot) -> Answer {
@@ -263,10 +196,10 @@ impl Store {
         if !self.leases.contains_key(&boot) {
             return Answer::Fenced;
         }
-        if self.view.as_ref().is_none_or(|view| view.incarnation != self.incarnation) {
-            self.adopt(time);
-        }
-        let view = self.view.as_mut().expect("adopted");
+        let mut view = match self.view.take() {
+            Some(view) if view.incarnation == self.incarnation => view,
+            old => self.adopt(time, old),
+        };
         let disagree: BTreeSet<u8> = view
             .members
             .values()
@@ -274,37 +207,38 @@ impl Store {
             .filter(|(id, key)| profile.keys.get(id).is_some_and(|ours| ours != *key))
             .map(|(id, _)| *id)
             .collect();
-        if !disagree.is_empty() {
-            return Answer::KeysDisagree(disagree.into_iter().collect());
+        if disagree.is_empty() && !view.members.contains_key(&boot) {
+            view.version = next_version(&view, time, self.mutants);
+            let (profile, acked, busy) = (profile.clone(), view.version, busy.clone());
+            view.members.insert(boot, Member { profile, draining: false, acked, busy });
         }
-        if !view.members.contains_key(&boot) {
-            let version = self.raise(time);
-            let member =
-                Member { profile: profile.clone(), draining: false, acked: version, busy: busy.clone() };
-            self.view.as_mut().expect("adopted").members.insert(boot, member);
+        self.view = Some(view.clone());
+        if disagree.is_empty() {
+            Answer::Joined { view, time }
+        } else {
+            Answer::KeysDisagree(disagree.into_iter().collect())
         }
-        Answer::Joined { view: self.view.clone().expect("adopted"), time }
     }
 
     /// The store lost its memory, or part of it: nobody who was a member still is one.
-    fn adopt(&mut self, time: RedisMillis) {
-        let old = self.view.take();
+    fn adopt(&mut self, time: RedisMillis, old: Option<View>) -> View {
         let members = old.as_ref().map(|view| view.members.keys().copied().collect::<Vec<_>>());
         let (version, opened, orphans) =
             old.map_or_else(Default::default, |view| (view.version, view.opened, view.orphans));
-        self.view = Some(View {
+        let mut view = View {
             version,
             incarnation: self.incarnation.clone(),
             open: self.mutants.has(Mutant::NoHoldAfterLoss),
             opened,
             members: BTreeMap::new(),
             orphans,
-        });
+        };
         for boot in members.unwrap_or_default() {
             self.freeze(boot);
-            self.view.as_mut().expect("just made").orphans.insert(boot);
+            view.orphans.insert(boot);
         }
-        self.raise(time);
+        view.version = next_version(&view, time, self.mutants);
+        view
     }
 
     fn renew(&mut self, time: RedisMillis, boot: Boot) -> Answer {
@@ -312,70 +246,6 @@ impl Store {
         *counter += 1;
         let claimed = self.inboxes.get(&boot).map_or(0, |inbox| inbox.claimed.len());
         Answer::Renewed(Renewal { counter: *counter, incarnation: self.incarnation.clone(), time, claimed })
-    }
-
-    fn send(
-        &mut self,
-        time: RedisMillis,
-        to: Boot,
-        stream: Stream,
-        sender: ProcessId,
-        number: u64,
-        frame: &Bytes,
-    ) -> Sent {
-        let entry = self.next_entry(time);
-        let Some(inbox) = self.inboxes.get_mut(&to) else {
-            let kept = self.old_cursors.get(&(to, stream, sender)).is_some_and(|last| *last >= number);
-            return if kept { Sent::Kept } else { Sent::Gone };
-        };
-        if inbox.cursors.get(&(stream, sender)).is_some_and(|last| *last >= number)
-            && !self.mutants.has(Mutant::NoCursor)
-        {
-            return Sent::Before;
-        }
-        let entries = match stream {
-            Stream::Requests if inbox.requests.len() >= self.inbox_frames_max => return Sent::Full,
-            Stream::Requests => &mut inbox.requests,
-            Stream::Replies => &mut inbox.replies,
-        };
-        entries.insert(entry, frame.clone());
-        inbox.cursors.insert((stream, sender), number);
-        self.last_entry = entry;
-        Sent::Now
-    }
-
-    fn next_entry(&self, time: RedisMillis) -> EntryId {
-        let last = self.last_entry;
-        if time.as_u64() > last.ms {
-            EntryId { ms: time.as_u64(), number: 0 }
-        } else {
-            EntryId { ms: last.ms, number: last.number + 1 }
-        }
-    }
-
-    fn read_requests(&mut self, boot: Boot, frames_max: usize) -> Option<Answer> {
-        let Some(inbox) = self.inboxes.get_mut(&boot) else { return Some(Answer::Gone) };
-        let new =
-            inbox.requests.range((std::ops::Bound::Excluded(inbox.delivered), std::ops::Bound::Unbounded));
-        let frames: Vec<_> = new.take(frames_max).map(|(entry, frame)| (*entry, frame.clone())).collect();
-        let (last, _) = frames.last()?;
-        inbox.delivered = *last;
-        inbox.claimed.extend(frames.iter().map(|(entry, _)| *entry));
-        Some(Answer::Frames(frames))
-    }
-
-    fn read_claimed(&self, boot: Boot, after: EntryId, frames_max: usize) -> Answer {
-        let Some(inbox) = self.inboxes.get(&boot) else { return Answer::Gone };
-        let claimed = inbox.claimed.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
-        let frame = |entry: &EntryId| Some((*entry, inbox.requests.get(entry)?.clone()));
-        Answer::Frames(claimed.filter_map(frame).take(frames_max).collect())
-    }
-
-    fn read_replies(&self, boot: Boot, after: EntryId, frames_max: usize) -> Option<Answer> {
-        let Some(inbox) = self.inboxes.get(&boot) else { return Some(Answer::Gone) };
-        let new = inbox.replies.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
-        let frames: Vec<_> = new.take(frames_max).map(|(entry, frame)| (*entry, frame.clone())).collect();
-        (!frames.is_empty()).then_some(Answer::Frames(frames))
     }
 
     fn fence(&mut self, boot: Boot, counter: u64) -> Answer {
@@ -387,7 +257,11 @@ impl Store {
         if fits {
             self.freeze(boot);
             if self.mutants.has(Mutant::FenceHandsOver) {
-                return Answer::Orphan(self.orphans.remove(&boot).map(|inbox| inbox.left()));
+                return Answer::Orphan(
+                    self.orphans
+                        .remove(&boot)
+                        .map(|inbox| inbox.left(EntryId::default(), EntryId::default(), usize::MAX)),
+                );
             }
         }
         Answer::Fencing(fits)
@@ -416,18 +290,24 @@ impl Store {
         }
     }
 
-    fn orphan(&mut self, boot: Boot) -> Option<Orphan> {
+    fn orphan(
+        &mut self,
+        boot: Boot,
+        requests_after: EntryId,
+        replies_after: EntryId,
+        frames_max: usize,
+    ) -> Option<Orphan> {
+        let left = |inbox: &Inbox| inbox.left(requests_after, replies_after, frames_max);
         if self.mutants.has(Mutant::OrphanReadEarly)
             && let Some(inbox) = self.inboxes.get(&boot)
         {
-            return Some(inbox.left());
+            return Some(left(inbox));
         }
         if !self.view.as_ref()?.orphans.contains(&boot) {
             return None;
         }
         self.freeze(boot);
-        let left = self.orphans.get(&boot).map(Inbox::left);
-        Some(left.unwrap_or_default())
+        Some(self.orphans.get(&boot).map(left).unwrap_or_default())
     }
 
     fn orphan_done(&mut self, boot: Boot, requests: &[EntryId], replies: &[EntryId]) -> Answer {
@@ -472,75 +352,16 @@ impl Store {
         true
     }
 
-    fn raise(&mut self, time: RedisMillis) -> ViewVersion {
-        let view = self.view.as_mut().expect("there is a view");
-        let next = view.version.as_u64() + 1;
-        let clock = if self.mutants.has(Mutant::CountingVersion) { 0 } else { time.as_u64() };
-        view.version = ViewVersion::from_u64(next.max(clock));
-        view.version
-    }
-
-    fn begin(&mut self, time: RedisMillis, idempotency: Idempotency, ours: Record, again: bool) -> Verdict {
-        let Idempotency { key, digest } = idempotency;
-        let overwrite = self.mutants.has(Mutant::BeginOverwrites);
-        match self.record(time, key) {
-            Some(kept) if !overwrite => match &kept.record {
-                record if *record == ours => return Verdict::Run,
-                record if ours.follows(record) => {}
-                _ if kept.digest != digest => return Verdict::Conflict,
-                Record::Unknown { .. } if again => {}
-                record => return Verdict::Taken(record.clone()),
-            },
-            _ => {}
+    /// Membership changed.
+    fn raise(&mut self, time: RedisMillis) {
+        if let Some(view) = &mut self.view {
+            view.version = next_version(view, time, self.mutants);
         }
-        self.keep(time, key, digest, ours, RUNNING_MS);
-        Verdict::Run
-    }
-
-    fn record(&mut self, time: RedisMillis, key: u128) -> Option<&Kept> {
-        if self.records.get(&key).is_some_and(|kept| kept.until <= time) {
-            self.records.remove(&key);
-        }
-        self.records.get(&key)
-    }
-
-    fn keep(&mut self, time: RedisMillis, key: u128, digest: u128, record: Record, retention_ms: u64) {
-        let until = RedisMillis::from_u64(time.as_u64().saturating_add(retention_ms));
-        self.records.insert(key, Kept { digest, record, until });
     }
 }
 
-impl Inbox {
-    fn left(&self) -> Orphan {
-        let (claimed, rest): (Vec<_>, Vec<_>) =
-            self.requests.iter().partition(|(entry, _)| self.claimed.contains(entry));
-        let owned = |entries: Vec<(&EntryId, &Bytes)>| {
-            entries.into_iter().map(|(entry, frame)| (*entry, frame.clone())).collect()
-        };
-        Orphan {
-            claimed: owned(claimed),
-            undelivered: owned(rest.into_iter().filter(|(entry, _)| **entry > self.delivered).collect()),
-            replies: owned(self.replies.iter().collect()),
-        }
-    }
-
-    /// Whether nothing is left that somebody waits for. Entries that were settled but not yet deleted are nothing.
-    fn is_settled(&self) -> bool {
-        self.claimed.is_empty()
-            && self.requests.keys().all(|entry| *entry <= self.delivered)
-            && self.replies.is_empty()
-    }
-}
-
-impl Record {
-    /// Whether this is a later attempt at the call that the other one began, and which so certainly did not start.
-    fn follows(&self, other: &Self) -> bool {
-        match (self, other) {
-            (
-                Self::Running { call, attempt, .. },
-                Self::Running { call: earlier_call, attempt: earlier, .. },
-            ) => call == earlier_call && attempt > earlier,
-            _ => false,
-        }
-    }
+/// The version after a change: it grows with the clock, too, and so across a roll-back.
+fn next_version(view: &View, time: RedisMillis, mutants: Mutants) -> ViewVersion {
+    let clock = if mutants.has(Mutant::CountingVersion) { 0 } else { time.as_u64() };
+    ViewVersion::from_u64(clock.max(view.version.as_u64() + 1))
 }

@@ -96,8 +96,10 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
             (with(of_session(Script::Fence, *boot), (*counter, ttl_ms)), answers::fencing)
         }
         Command::Evict { boot } => (with(of_session(Script::Evict, *boot), text(boot)), answers::view),
-        Command::Orphan { boot } => {
-            (with(of_session(Script::Orphan, *boot), (text(boot), ttl_ms)), answers::orphan)
+        Command::Orphan { boot, requests_after, replies_after, frames_max } => {
+            let frames_max = u32::try_from(*frames_max).unwrap_or(u32::MAX);
+            let piece = (text(boot), ttl_ms, text(requests_after), text(replies_after), frames_max);
+            (with(of_session(Script::Orphan, *boot), piece), answers::orphan)
         }
         Command::OrphanDone { boot, requests, replies } => {
             let mut forget =
@@ -105,8 +107,9 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
             forget.arg(texts(requests)).arg(texts(replies));
             (forget, answers::done)
         }
-        Command::AckView { boot, version, busy } => {
-            (with(of_view(Script::AckView), (text(boot), version.as_u64(), listed(busy))), answers::done)
+        Command::AckView { boot, version, busy, number } => {
+            let said = (text(boot), version.as_u64(), listed(busy), *number);
+            (with(of_view(Script::AckView), said), answers::done)
         }
         Command::Drain { boot } => (with(of_view(Script::Drain), text(boot)), answers::view),
         Command::Leave { boot } => {

@@ -12,7 +12,7 @@ use callboard_protocol::identity::ProcessId;
 
 use crate::{
     server::Server,
-    world::{boot, settings},
+    world::{all_of_orphan, boot, settings},
 };
 
 async fn open(settings: &Arc<Settings>) -> Connection {
@@ -142,7 +142,7 @@ async fn a_key_of_another_type_is_silence_and_ends_the_connection() {
     let connection = open(&to(&server)).await;
     server.command(&format!("SET {{cb:test:0}}:in:{} strange", boot(1)));
     // The script fails somewhere, and how much of it is done is not known.
-    let answer = connection.perform(Command::Orphan { boot: boot(1) }).await;
+    let answer = connection.perform(all_of_orphan(boot(1))).await;
     assert_eq!(answer, Ok(Answer::Orphan(None)));
     let answer = connection.perform(Command::Leave { boot: boot(1) }).await;
     assert_eq!(answer, Err(Failure::Silent));

@@ -255,3 +255,9 @@ pub(crate) fn profile() -> Profile {
 pub(crate) fn idempotency(digest: u128) -> Idempotency {
     Idempotency { key: 0x1de4, digest }
 }
+
+/// Everything that a session left, in one piece.
+pub(crate) fn all_of_orphan(boot: Boot) -> Command {
+    let start = EntryId::default();
+    Command::Orphan { boot, requests_after: start, replies_after: start, frames_max: 1000 }
+}

@@ -21,7 +21,9 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         Mutant::AnyIncarnation => rolled_back_claims(seed, random),
         Mutant::ResendAfterLoss => doubted_frame_and_loss(seed, random),
         Mutant::LeaveFull => slow_leaver(seed, random),
-        Mutant::BusyHidden | Mutant::NoWaitForAcks | Mutant::KeyAtTwoBoots => long_keyed_runs(seed, random),
+        Mutant::BusyHidden | Mutant::NoWaitForAcks | Mutant::KeyAtTwoBoots | Mutant::MovedButKept => {
+            long_keyed_runs(seed, random)
+        }
         Mutant::CountingVersion => churn_and_loss(seed, random),
         Mutant::NoHoldAfterLoss => keyed_losses(seed, random),
         Mutant::TokenNotRaised => join_at_the_old_master(seed, random),
@@ -37,12 +39,11 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         }
         Mutant::AnyAttempt | Mutant::NotRunAfterMaybe => {
             let mix = Mix { idempotent: 0.9, runs_us: 20 * MS..200 * MS, ..Mix::default() };
-            weathered(seed, if seed % 2 == 0 { Weather::Kills } else { Weather::Everything }, &mix)
+            weathered(seed, if seed.is_multiple_of(2) { Weather::Kills } else { Weather::Everything }, &mix)
         }
         Mutant::RerouteOnSilence | Mutant::NoCursor | Mutant::ClaimedNeverReread | Mutant::GapsIgnored => {
             weathered(seed, Weather::Resets, &Mix { keyed: 0.8, keys: 3, ..Mix::default() })
         }
-        Mutant::MovedButKept => long_keyed_runs(seed, random),
         Mutant::NoDeadlineCheck => {
             let mix = Mix { timeout_us: 5 * MS..200 * MS, keyed: 0.9, keys: 2, ..Mix::default() };
             weathered(seed, Weather::Pauses, &mix)
@@ -182,8 +183,7 @@ fn doubted_frame_and_loss(seed: u64, random: &mut SmallRng) -> Plan {
 
 /// Nodes leave that nobody but another node calls, while calls are on their way to them.
 fn slow_leaver(seed: u64, random: &mut SmallRng) -> Plan {
-    let mix =
-        Mix { calls: 450, runs_us: 500..3 * MS, transferring: 0.0, node: Some(1), ..Mix::default() };
+    let mix = Mix { calls: 450, runs_us: 500..3 * MS, transferring: 0.0, node: Some(1), ..Mix::default() };
     let mut plan = mix.plan(seed, 3);
     // The caller hears late that somebody leaves.
     plan.fault(START - 100 * MS, Fault::Slow { node: 1, up_us: 0, down_us: 140 * MS, for_us: 4000 * MS });
@@ -227,7 +227,8 @@ fn churn_and_loss(seed: u64, random: &mut SmallRng) -> Plan {
 
 /// The store loses its memory while old owners may still start calls.
 fn keyed_losses(seed: u64, random: &mut SmallRng) -> Plan {
-    let mix = Mix { keyed: 1.0, keys: 12, runs_us: 5 * MS..100 * MS, with_idempotency_key: 0.0, ..Mix::default() };
+    let mix =
+        Mix { keyed: 1.0, keys: 12, runs_us: 5 * MS..100 * MS, with_idempotency_key: 0.0, ..Mix::default() };
     let mut plan = mix.plan(seed, 4);
     plan.loses_writes = true;
     let stale = vec![0, 1];

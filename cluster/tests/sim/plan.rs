@@ -39,6 +39,7 @@ impl Call {
 
 /// What its action does.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an ability of its own")]
 pub(crate) struct Kind {
     pub(crate) idempotent: bool,
     pub(crate) fails: bool,
@@ -49,7 +50,7 @@ pub(crate) struct Kind {
     pub(crate) breaks: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Restart {
     WithData,
     MinusLast { back_us: u64 },
@@ -58,21 +59,55 @@ pub(crate) enum Restart {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    Kill { node: usize, down_us: u64 },
-    Pause { node: usize, for_us: u64 },
-    Cut { node: usize, for_us: u64 },
-    Reset { node: usize, connection: Connection },
-    Drain { node: usize, down_us: u64 },
-    Redis { restart: Restart, down_us: u64 },
+    Kill {
+        node: usize,
+        down_us: u64,
+    },
+    Pause {
+        node: usize,
+        for_us: u64,
+    },
+    Cut {
+        node: usize,
+        for_us: u64,
+    },
+    Reset {
+        node: usize,
+        connection: Connection,
+    },
+    Drain {
+        node: usize,
+        down_us: u64,
+    },
+    Redis {
+        restart: Restart,
+        down_us: u64,
+    },
     /// A replica becomes the master. The old one goes on serving for a while, to whoever is still connected and to
     /// these nodes.
-    Failover { back_us: u64, old_lives_us: u64, stale: Vec<usize> },
+    Failover {
+        back_us: u64,
+        old_lives_us: u64,
+        stale: Vec<usize>,
+    },
     /// Nothing arrives any more on one connection, and nobody says so.
-    Dead { node: usize, connection: Connection },
+    Dead {
+        node: usize,
+        connection: Connection,
+    },
     /// One connection breaks, and cannot be made again for a while.
-    Bar { node: usize, connection: Connection, for_us: u64 },
+    Bar {
+        node: usize,
+        connection: Connection,
+        for_us: u64,
+    },
     /// Everything takes longer on its way to the store and back.
-    Slow { node: usize, up_us: u64, down_us: u64, for_us: u64 },
+    Slow {
+        node: usize,
+        up_us: u64,
+        down_us: u64,
+        for_us: u64,
+    },
 }
 
 /// When a node does something, faults follow: once, and at the earliest at an instant.
@@ -210,28 +245,24 @@ impl Mix {
             let keyed = random.random_bool(self.keyed);
             let (action, key) = if keyed {
                 let key = random.random_range(0..self.keys);
-                if key == 0 { (lined[1], Some(String::new())) } else { (lined[0], Some(format!("key {key}"))) }
+                if key == 0 {
+                    (lined[1], Some(String::new()))
+                } else {
+                    (lined[0], Some(format!("key {key}")))
+                }
             } else {
                 (action(["echo", "add", "sleep"][random.random_range(0..3)]), None)
             };
             let slot =
                 key.as_ref().map_or_else(|| Slot::of_action(&action), |key| Slot::of_key(&action, key));
             let idempotent = random.random_bool(self.idempotent);
-            let transfers = random.random_bool(self.transferring);
-            let kind = Kind {
-                idempotent,
-                fails: random.random_bool(0.05),
-                revalidates: random.random_bool(self.revalidating),
-                chunks_in: if transfers && random.random_bool(0.4) { random.random_range(1..24) } else { 0 },
-                chunks_out: if transfers { random.random_range(0..24) } else { 0 },
-                breaks: transfers && random.random_bool(0.2),
-            };
+            let kind = self.kind(&mut random, idempotent);
             // Calls that are one have one action, one body and one way to run.
             let idempotency = (random.random_bool(self.with_idempotency_key)
                 && kind.chunks_in + kind.chunks_out == 0)
                 .then(|| {
                     let name = random.random_range(0..self.names);
-                    let key = xxhash(&format!("{action:?} {key:?} {name}"));
+                    let key = hashed(&format!("{action:?} {key:?} {name}"));
                     let digest = if random.random_bool(0.03) { 2 } else { 1 };
                     Idempotency { key: u128::from(key), digest }
                 });
@@ -258,7 +289,21 @@ impl Mix {
     }
 }
 
-fn xxhash(text: &str) -> u64 {
+impl Mix {
+    fn kind(&self, random: &mut SmallRng, idempotent: bool) -> Kind {
+        let transfers = random.random_bool(self.transferring);
+        Kind {
+            idempotent,
+            fails: random.random_bool(0.05),
+            revalidates: random.random_bool(self.revalidating),
+            chunks_in: if transfers && random.random_bool(0.4) { random.random_range(1..24) } else { 0 },
+            chunks_out: if transfers { random.random_range(0..24) } else { 0 },
+            breaks: transfers && random.random_bool(0.2),
+        }
+    }
+}
+
+fn hashed(text: &str) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

@@ -27,7 +27,7 @@ use tracing::{debug, error};
 
 use super::{Execute, Settlement, SlotWorker};
 use crate::{
-    arguments::{Arriving, CallArguments, settled},
+    arguments::{Arriving, CallArguments},
     call::{Call, CallInfo, Cancellation, InFlight, Start},
     clock,
     context::{GuardContext, Principal},
@@ -133,7 +133,7 @@ impl Frontend {
         if !admitted.resolved.action.entry.arguments.iter().any(|argument| argument.bound) {
             return Ok(CallArguments { bound: None, sent, arriving });
         }
-        let sealed = sealed(&sent).await;
+        let sealed = sealed(&sent, arriving.as_ref()).await;
         let sealed = sealed.as_ref().and_then(JsString::as_str).ok_or_else(|| {
             Refused::new(ErrorCode::BadSeal, "argument 1: expected what the page sealed for this action")
         })?;
@@ -213,13 +213,13 @@ impl Frontend {
 }
 
 /// The first argument, if it is text or the promise of a text: React's client may send what a page bound as either.
-async fn sealed(sent: &Value) -> Option<JsString> {
+async fn sealed(sent: &Value, arriving: Option<&Arriving>) -> Option<JsString> {
     let mut slot = sent.as_array()?.first()?;
     if let ValueSlot::Node(id) = slot
         && let ValueNode::Promise(promise) = sent.graph().node(*id)
     {
-        if let Promise::Pending(pending) = promise.now() {
-            settled(pending).await;
+        if let (Promise::Pending(pending), Some(arriving)) = (promise.now(), arriving) {
+            arriving.settled(pending).await;
         }
         let Promise::Fulfilled(value) = promise.now() else { return None };
         slot = value;

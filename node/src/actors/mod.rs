@@ -4,6 +4,6 @@ mod frontend;
 mod revalidator;
 mod slot_worker;
 
-pub(crate) use frontend::{Admitted, Answered, Frontend, Waiting, known};
+pub(crate) use frontend::{Admitted, Answered, Frontend, Resolved, Waiting, known};
 pub(crate) use revalidator::{Publish, Revalidator};
 pub(crate) use slot_worker::{Execute, Held, Published, Settlement, SlotWorker};

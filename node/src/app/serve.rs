@@ -58,6 +58,7 @@ fn announcement(node: &Node, servers: &Servers) -> String {
 async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = state_dir(app.name, &settings)?;
+    let spill_dir = spill_dir(&settings)?;
     let keys = Keys::load(app.name, &settings, &state_dir, build, Purpose::Serve)?;
     let (allowed, refused) = app.actions();
     log_actions(&allowed, &refused);
@@ -93,6 +94,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
             ..multipart::Limits::default()
         },
         form_bytes_max: form_bytes_max.max(settings.body_bytes_max),
+        spill_dir,
         revalidator: Revalidator::new(Arc::clone(&versions)).start(),
         versions,
         cache: RenderCache::new(settings.render_cache_bytes_max),
@@ -205,6 +207,19 @@ pub(super) fn state_dir(application: &str, settings: &Settings) -> anyhow::Resul
     };
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create the state directory {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// `--spill-dir`, or the system's temporary folder; in which a file can be made, as it is for large uploads.
+fn spill_dir(settings: &Settings) -> anyhow::Result<PathBuf> {
+    let folder = settings.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+    tempfile::tempfile_in(&folder).with_context(|| {
+        format!(
+            "no temporary file can be made in {} (setting spill_dir): name a folder that exists and that this user \
+             may write to",
+            folder.display()
+        )
+    })?;
     Ok(folder)
 }
 

@@ -80,6 +80,11 @@ impl Body {
         }
     }
 
+    /// Changes how much of it may be read.
+    pub(super) fn allow(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     /// How much was read.
     pub(super) fn read_bytes(&self) -> usize {
         self.read_bytes
@@ -116,6 +121,10 @@ impl Body {
 
     /// The next chunk; `None` at the end.
     pub(super) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Refused>> {
+        // Refused is what is asked for beyond the limit: what a form says in the chunk that passes it may raise it.
+        if self.read_bytes > self.bytes_max {
+            return Poll::Ready(Err(too_large(self.bytes_max)));
+        }
         match Pin::new(&mut self.payload).poll_next(context) {
             Poll::Ready(None) => {
                 self.ended = true;
@@ -124,8 +133,7 @@ impl Body {
             Poll::Ready(Some(Ok(chunk))) => {
                 self.pause();
                 self.read_bytes += chunk.len();
-                let within = self.read_bytes <= self.bytes_max;
-                Poll::Ready(if within { Ok(Some(chunk)) } else { Err(too_large(self.bytes_max)) })
+                Poll::Ready(Ok(Some(chunk)))
             }
             Poll::Ready(Some(Err(_))) => {
                 self.ended = true;

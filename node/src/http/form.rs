@@ -29,7 +29,7 @@ use super::{
     streamed::Open,
 };
 use crate::{
-    actors::{Answered, Frontend, Published, Settlement, known},
+    actors::{Answered, Frontend, Published, Resolved, Settlement, known},
     context::FormState,
     node::Node,
     request::RequestHead,
@@ -50,12 +50,12 @@ pub(super) async fn submit(
         FormKind::UrlEncoded => node.settings.body_bytes_max,
     };
     body.limit(bytes_max, node.settings.body_timeout)?;
-    let parts = kind.parts(body, node).await?;
+    let parts = kind.parts(body, frontend).await?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
         return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
     };
     let resolved = frontend.resolve(call.reference())?;
-    let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(node.settings.body_bytes_max);
+    let bytes_max = action_bytes_max(&resolved, node);
     if body.read_bytes() > bytes_max {
         return Err(Refused::new(
             ErrorCode::BodyTooLarge,
@@ -68,6 +68,36 @@ pub(super) async fn submit(
     let key = call.key().unwrap_or_default().to_owned();
     let settled = frontend.call(admitted, arguments, None).await?;
     answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
+}
+
+/// How large the body of a call may be.
+fn action_bytes_max(resolved: &Resolved, node: &Node) -> usize {
+    resolved.action.entry.body_bytes_max.unwrap_or(node.settings.body_bytes_max)
+}
+
+/// How many of the fields that name an action are looked at before all of them are there. React writes up to four for
+/// one action, and a form may have one and its button another.
+const NAMING_FIELDS_MAX: usize = 8;
+
+/// The parts of a multipart form. As much as its action takes is read only once an action is named that we signed, and
+/// until then no more than the usual limit: nobody fills a disk who has seen no page.
+async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> Result<Vec<Part>, Refused> {
+    let node = &frontend.node;
+    body.allow(node.settings.body_bytes_max);
+    let (mut all, mut naming_fields) = (Vec::new(), 0);
+    while let Some(part) = poll_fn(|context| parts.poll_part(body, context)).await? {
+        let names = part.name.starts_with(form_action::FIELD);
+        all.push(part);
+        if names && naming_fields < NAMING_FIELDS_MAX {
+            naming_fields += 1;
+            // What is wrong with it is told when all of it is there.
+            let call = form_action::find(&all, &node.decode_limits).ok().flatten();
+            if let Some(resolved) = call.and_then(|call| frontend.resolve(call.reference()).ok()) {
+                body.allow(action_bytes_max(&resolved, node).max(node.settings.body_bytes_max));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
@@ -172,9 +202,10 @@ impl FormKind {
         }
     }
 
-    async fn parts(&self, body: &mut Body, node: &Node) -> Result<Vec<Part>, Refused> {
+    async fn parts(&self, body: &mut Body, frontend: &Frontend) -> Result<Vec<Part>, Refused> {
+        let node = &frontend.node;
         match self {
-            Self::Multipart(boundary) => Parts::new(boundary, node)?.all(body).await,
+            Self::Multipart(boundary) => named_parts(Parts::new(boundary, node)?, body, frontend).await,
             Self::UrlEncoded => {
                 let body = body.whole().await?;
                 // Counted before anything is made of them.

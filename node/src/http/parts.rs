@@ -1,8 +1,6 @@
 //! The parts of a multipart body, made while it arrives.
 
 use std::{
-    future::poll_fn,
-    path::PathBuf,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -48,12 +46,11 @@ impl Open {
 
 impl Parts {
     pub(super) fn new(boundary: &str, node: &Node) -> Result<Self, Refused> {
-        let folder: Option<PathBuf> = node.settings.spill_dir.clone();
         Ok(Self {
             parser: Parser::new(boundary, node.multipart_limits)?,
             open: None,
             memory_left_bytes: node.settings.spill_bytes,
-            spill: Spill::new(folder.unwrap_or_else(std::env::temp_dir)),
+            spill: Spill::new(node.spill_dir.clone()),
             ended: false,
         })
     }
@@ -78,15 +75,6 @@ impl Parts {
                 }
             }
         }
-    }
-
-    /// All parts.
-    pub(super) async fn all(mut self, body: &mut Body) -> Result<Vec<Part>, Refused> {
-        let mut parts = Vec::new();
-        while let Some(part) = poll_fn(|context| self.poll_part(body, context)).await? {
-            parts.push(part);
-        }
-        Ok(parts)
     }
 
     /// The next part of what the parser has, or `None` when it needs more.

@@ -89,7 +89,8 @@ settings! {
     /// Connections per HTTP worker thread; more wait in the kernel's queue. The default is actix-web's.
     connections_max: usize = "25000", "connections";
     /// Largest body of a call, framing included; a larger one is answered 413. The default is what Next.js applies
-    /// where `serverActions.bodySizeLimit` is unset. An action's own `body_bytes_max` goes before it.
+    /// where `serverActions.bodySizeLimit` is unset. An action's own `body_bytes_max` goes before it; of a form without
+    /// JavaScript no more than this is read until it has named such an action.
     body_bytes_max: usize = "1048576", "bytes";
     /// How long a body may take to arrive; a slower one is answered 400 and its connection closed.
     /// 30 s carries 1 MiB over a bad telephone line (280 kbit/s); raise it with `body_bytes_max`. Once the action runs
@@ -99,7 +100,8 @@ settings! {
     /// body of the usual limit may hold anyway, and enough that small pictures touch no disk.
     spill_bytes: usize = "262144", "bytes";
     /// Folder for the temporary files of large uploads. They have no name there, so that nothing is left behind
-    /// whatever happens to the node. Default: the system's temporary folder.
+    /// whatever happens to the node. Default: the system's temporary folder. One that is missing, or that the node may not
+    /// write to, keeps it from starting.
     spill_dir: Option<PathBuf> = "", "PATH";
     /// How much of a body is decoded ahead of an action that reads its streams; beyond it the sender has to wait.
     /// The default keeps a fast reader busy, and is small against the buffers of a connection.
@@ -140,7 +142,8 @@ settings! {
     /// Escapes shrink, so a body of the default limit cannot come near it honestly. Raise it with `body_bytes_max`.
     decode_bytes_max: usize = "16777216", "bytes";
     /// Slots of arrays nested directly in each other, with the text and bytes in them; more are answered 400.
-    /// React's own limit, counted as React counts it.
+    /// React's own limit, counted as React counts it, except that what a reference leads to counts without the
+    /// references in it.
     decode_array_slots_max: usize = "1000000", "slots";
     /// Text of a big integer; a longer one is answered 400. React's own limit: parsing takes quadratic time.
     decode_bigint_chars_max: usize = "300", "characters";

@@ -18,29 +18,39 @@ const BOUNDARY: &str = "arriving";
 pub(crate) struct Wire(TcpStream);
 
 impl Wire {
-    /// Sends the head of a call.
+    /// Sends the head of a call whose arguments are a form, and its first delimiter.
     pub(crate) fn open(caller: &Caller, action: &str) -> Self {
-        let socket = TcpStream::connect(caller.node.address()).expect("a connection");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let mut wire = Self(socket);
+        let mut wire = Self::connect(caller);
+        let reference = caller.reference(action);
         wire.write(
             format!(
-                "POST / HTTP/1.1\r\nhost: it\r\nnext-action: {}\r\ncontent-type: multipart/form-data; \
-                 boundary={BOUNDARY}\r\ntransfer-encoding: chunked\r\n\r\n",
-                caller.reference(action)
+                "POST / HTTP/1.1\r\nhost: it\r\nnext-action: {reference}\r\ncontent-type: multipart/form-data; \
+                 boundary={BOUNDARY}\r\ntransfer-encoding: chunked\r\n\r\n"
             )
             .as_bytes(),
         );
+        wire.write(&chunk(format!("--{BOUNDARY}").as_bytes()));
+        wire
+    }
+
+    /// The same, and the part that holds the arguments, which may name others.
+    pub(crate) fn form(caller: &Caller, action: &str, arguments: &str) -> Self {
+        let mut wire = Self::open(caller, action);
+        wire.part("0", arguments);
         wire
     }
 
     /// Sends a whole call whose arguments are one text.
     pub(crate) fn text(caller: &Caller, action: &str, arguments: &str) -> Self {
-        let socket = TcpStream::connect(caller.node.address()).expect("a connection");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let mut wire = Self(socket);
+        let mut wire = Self::connect(caller);
         wire.send_text(caller, action, arguments);
         wire
+    }
+
+    fn connect(caller: &Caller) -> Self {
+        let socket = TcpStream::connect(caller.node.address()).expect("a connection");
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        Self(socket)
     }
 
     /// The same, as the next call of this connection.
@@ -69,11 +79,6 @@ impl Wire {
     pub(crate) fn end(&mut self) {
         self.write(&chunk(b"--\r\n"));
         self.write(b"0\r\n\r\n");
-    }
-
-    /// The first delimiter.
-    pub(crate) fn begin(&mut self) {
-        self.write(&chunk(format!("--{BOUNDARY}").as_bytes()));
     }
 
     /// What was answered up to and with this text.
@@ -197,9 +202,7 @@ async fn hurried_add(cx: &ActionContext, a: f64, b: f64) -> f64 {
 #[test]
 fn an_action_reads_items_before_the_rest_of_its_body_is_sent() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "note_items");
-    wire.begin();
-    wire.part("0", r#"["$R1"]"#);
+    let mut wire = Wire::form(&caller, "note_items", r#"["$R1"]"#);
     caller.journal.wait_for("reading");
     wire.part("S1", r#""first""#);
     caller.journal.wait_for("first");
@@ -213,9 +216,7 @@ fn an_action_reads_items_before_the_rest_of_its_body_is_sent() {
 #[test]
 fn an_action_waits_for_a_promise_that_is_kept_later() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "await_promise");
-    wire.begin();
-    wire.part("0", r#"["$@1"]"#);
+    let mut wire = Wire::form(&caller, "await_promise", r#"["$@1"]"#);
     caller.journal.wait_for("promise awaited");
     wire.part("1", r#""hello""#);
     caller.journal.wait_for("kept: hello");
@@ -226,9 +227,7 @@ fn an_action_waits_for_a_promise_that_is_kept_later() {
 #[test]
 fn what_is_unsettled_at_the_end_of_a_body_is_an_error_and_not_a_wait() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "await_promise");
-    wire.begin();
-    wire.part("0", r#"["$@1"]"#);
+    let mut wire = Wire::form(&caller, "await_promise", r#"["$@1"]"#);
     caller.journal.wait_for("promise awaited");
     wire.end();
     wire.read_until("\"broken\"");
@@ -241,9 +240,7 @@ fn an_action_whose_body_breaks_off_hears_of_it() {
         ("await_promise", r#"["$@1"]"#, "promise awaited", "broken"),
     ] {
         let caller = Caller::start(&[]);
-        let mut wire = Wire::open(&caller, action);
-        wire.begin();
-        wire.part("0", root);
+        let wire = Wire::form(&caller, action, root);
         caller.journal.wait_for(begun);
         drop(wire);
         caller.journal.wait_for(heard);
@@ -253,9 +250,7 @@ fn an_action_whose_body_breaks_off_hears_of_it() {
 #[test]
 fn an_action_whose_body_turns_out_malformed_hears_of_it() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "note_items");
-    wire.begin();
-    wire.part("0", r#"["$R1"]"#);
+    let mut wire = Wire::form(&caller, "note_items", r#"["$R1"]"#);
     caller.journal.wait_for("reading");
     wire.write(&chunk(b"no delimiter goes on like this"));
     wire.read_until("\"0 items, broken off\"");
@@ -264,9 +259,7 @@ fn an_action_whose_body_turns_out_malformed_hears_of_it() {
 #[test]
 fn an_action_whose_body_pauses_for_too_long_hears_of_it() {
     let caller = Caller::start(&[("body_timeout", "50ms")]);
-    let mut wire = Wire::open(&caller, "note_items");
-    wire.begin();
-    wire.part("0", r#"["$R1"]"#);
+    let mut wire = Wire::form(&caller, "note_items", r#"["$R1"]"#);
     wire.read_until("\"0 items, broken off\"");
 }
 
@@ -286,9 +279,7 @@ fn a_sender_that_is_faster_than_the_action_is_stopped() {
     ]);
     let item = chunk(&part("S1", &format!("\"{}\"", "x".repeat(ITEM_BYTES))));
     let all = item.repeat(ITEMS);
-    let mut wire = Wire::open(&caller, "hold_items");
-    wire.begin();
-    wire.part("0", r#"["$R1"]"#);
+    let mut wire = Wire::form(&caller, "hold_items", r#"["$R1"]"#);
     caller.journal.wait_for("holding");
 
     wire.0.set_write_timeout(Some(Duration::from_secs(3))).expect("a timeout");
@@ -315,9 +306,7 @@ fn a_sender_that_is_faster_than_the_action_is_stopped() {
 #[test]
 fn a_keyed_call_waits_for_its_whole_body_and_holds_nobody_up() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "keyed_items");
-    wire.begin();
-    wire.part("0", r#"["slow","$R1"]"#);
+    let mut wire = Wire::form(&caller, "keyed_items", r#"["slow","$R1"]"#);
     assert_eq!(caller.call("keyed_items", r#"["slow",null]"#).row(), "0");
     assert_eq!(caller.journal.notes(), ["slow runs"]);
 
@@ -329,9 +318,7 @@ fn a_keyed_call_waits_for_its_whole_body_and_holds_nobody_up() {
 #[test]
 fn a_number_may_come_as_a_promise_that_is_kept_later() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "add_numbers");
-    wire.begin();
-    wire.part("0", r#"["$@1","$@2"]"#);
+    let mut wire = Wire::form(&caller, "add_numbers", r#"["$@1","$@2"]"#);
     wire.part("2", "2");
     wire.part("1", "1");
     wire.end();
@@ -341,9 +328,7 @@ fn a_number_may_come_as_a_promise_that_is_kept_later() {
 #[test]
 fn a_promise_that_turns_out_to_be_of_the_wrong_type_is_refused_and_nothing_ran() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "add_numbers");
-    wire.begin();
-    wire.part("0", r#"["$@1",2]"#);
+    let mut wire = Wire::form(&caller, "add_numbers", r#"["$@1",2]"#);
     wire.part("1", r#""one""#);
     wire.end();
     let head = wire.read_until("\r\n\r\n");
@@ -355,9 +340,7 @@ fn a_promise_that_turns_out_to_be_of_the_wrong_type_is_refused_and_nothing_ran()
 #[test]
 fn an_argument_that_does_not_come_in_time_is_told_and_nothing_ran() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "hurried_add");
-    wire.begin();
-    wire.part("0", r#"["$@1",2]"#);
+    let mut wire = Wire::form(&caller, "hurried_add", r#"["$@1",2]"#);
     let head = wire.read_until("\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     assert!(head.contains("callboard-error: expired"), "{head}");
@@ -370,9 +353,7 @@ fn an_argument_that_does_not_come_in_time_is_told_and_nothing_ran() {
 fn complete_arguments_do_not_run_before_their_body_ended_well() {
     let caller = Caller::start(&[]);
     for rest in [&b"--\r\nmore"[..4], b"\r\nbroken\r\n\r\n"] {
-        let mut wire = Wire::open(&caller, "add_numbers");
-        wire.begin();
-        wire.part("0", "[1,2]");
+        let mut wire = Wire::form(&caller, "add_numbers", "[1,2]");
         wire.write(&chunk(rest));
         let cut = rest.starts_with(b"--");
         // The first has its last delimiter and its length is told: that is a good end.
@@ -387,9 +368,7 @@ fn complete_arguments_do_not_run_before_their_body_ended_well() {
 #[test]
 fn an_answer_does_not_wait_for_what_nobody_reads() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "keyless");
-    wire.begin();
-    wire.part("0", r#"["$R1"]"#);
+    let mut wire = Wire::form(&caller, "keyless", r#"["$R1"]"#);
     let answer = wire.read_to_end();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

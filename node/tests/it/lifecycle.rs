@@ -77,4 +77,11 @@ fn settings_that_are_none_keep_the_node_from_starting() {
     assert!(start(&[("allowed_origins", "https://app.example")]).contains("allowed_origins"));
     assert!(start(&[("keys", "1:short")]).contains("keys"));
     assert!(start(&[("listen", "nowhere")]).contains("cannot listen on nowhere (setting listen)"));
+    // Missing, no folder, and one in which nobody can make a file.
+    for folder in ["/nowhere/at/all", "/dev/null", "/proc"] {
+        let error = start(&[("spill_dir", folder)]);
+        let expected =
+            format!("no temporary file can be made in {folder} (setting spill_dir): name a folder that");
+        assert!(error.starts_with(&expected), "{error}");
+    }
 }

@@ -238,15 +238,15 @@ fn too_many_parts_are_refused_by_the_name_of_the_setting() {
     assert!(text.contains("more than decode_parts_max = 2"), "{text}");
 }
 
-/// Goal: a form is refused for its action's limit as soon as its action is known, and for the largest before.
+/// Goal: a form is refused for its action's limit as soon as its action is known, and at once if no action takes so much.
 #[test]
 fn a_form_that_is_too_large_is_refused() {
     let caller = start(&[("body_bytes_max", "2048")]);
     let field = part(&format!("$ACTION_ID_{}", caller.reference("note_length")), b"");
     for (bytes, sentence) in [
         (2048, "the body is larger than 2048 bytes"),
-        (4096, "the body is larger than 4096 bytes"),
-        (100_000, "the body is larger than 4096 bytes"),
+        (100_000, "the body is larger than 2048 bytes"),
+        (3_000_000, "the body is larger than 3000000 bytes"),
     ] {
         let body = closed(&[field.clone(), part("text", &vec![b'x'; bytes])]);
         let answer = caller.post("/nowhere", &[MULTIPART], body);

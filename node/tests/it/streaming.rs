@@ -206,9 +206,7 @@ fn a_stopping_node_sees_a_streamed_answer_through() {
 #[test]
 fn an_action_answers_the_first_item_before_the_second_is_sent() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "double_items");
-    wire.begin();
-    wire.part("0", r#"["$R1"]"#);
+    let mut wire = Wire::form(&caller, "double_items", r#"["$R1"]"#);
     wire.read_until("\"$2\"\n");
     wire.part("S1", "1");
     wire.read_until(":2\n");
@@ -222,9 +220,7 @@ fn an_action_answers_the_first_item_before_the_second_is_sent() {
 #[test]
 fn what_is_given_back_arrives_as_it_came() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "stream_echo");
-    wire.begin();
-    wire.part("0", r#"[{"later":"$@1","items":"$R2"}]"#);
+    let mut wire = Wire::form(&caller, "stream_echo", r#"[{"later":"$@1","items":"$R2"}]"#);
     wire.read_until("\"items\":\"$3\"");
     wire.part("1", r#""kept""#);
     wire.read_until(":\"kept\"\n");
@@ -239,15 +235,11 @@ fn what_is_given_back_arrives_as_it_came() {
 #[test]
 fn a_promise_is_awaited_as_a_future() {
     let caller = Caller::start(&[]);
-    let mut wire = Wire::open(&caller, "promised_length");
-    wire.begin();
-    wire.part("0", r#"["$@1"]"#);
+    let mut wire = Wire::form(&caller, "promised_length", r#"["$@1"]"#);
     wire.part("1", r#""hello""#);
     wire.end();
     wire.read_until("1:5\n");
-    let mut broken = Wire::open(&caller, "promised_length");
-    broken.begin();
-    broken.part("0", r#"["$@1"]"#);
+    let mut broken = Wire::form(&caller, "promised_length", r#"["$@1"]"#);
     broken.end();
     broken.read_until("1:null\n");
 }

@@ -1,6 +1,6 @@
 //! Large files: where their bytes are while a call has them, and what is left afterwards.
 
-use callboard::{ActionContext, Failure, Form, action, js::File};
+use callboard::{ActionContext, Failure, Form, Html, PageContext, PageError, action, js::File, page};
 use callboard_protocol::value::BlobContent;
 use serde::Deserialize;
 
@@ -34,6 +34,17 @@ struct Upload {
 async fn describe_form(cx: &ActionContext, form: Form<Upload>) -> Result<(), Failure> {
     cx.redirect(format!("/{}", description(&form.file)?.replace(' ', "-")));
     Ok(())
+}
+
+#[action(public, name = "describe_large", body_bytes_max = 3_000_000)]
+async fn describe_large(cx: &ActionContext, #[bound] album: u8, form: Form<Upload>) -> Result<(), Failure> {
+    assert_eq!(album, 1);
+    describe_form::call(cx, form).await
+}
+
+#[page("/upload")]
+async fn upload_page(cx: &PageContext) -> Result<Html, PageError> {
+    cx.form(describe_large.bind(&1))
 }
 
 /// The bytes of a file that differs from any other of this length only by luck.
@@ -97,9 +108,46 @@ fn a_forms_large_file_goes_to_disk_too() {
     assert_eq!((answer.status, answer.header("location")), (303, expected.as_str()));
 }
 
+/// Goal: whoever has seen no page that takes large files cannot have one kept. Method: the same file behind the fields of
+/// an action that takes it, in front of them, and behind fields that name no such action.
+#[test]
+fn a_form_is_read_beyond_the_usual_limit_only_once_it_names_an_action_that_takes_more() {
+    let caller = Caller::start(&[("spill_bytes", "10000"), ("body_bytes_max", "1000")]);
+    let field = |(name, value): &(String, String)| {
+        let head = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+        format!("{head}{value}\r\n").into_bytes()
+    };
+    let id = |reference: &str| field(&(format!("$ACTION_ID_{reference}"), String::new()));
+    let content = bytes(1, 2_000_000);
+    let file = file_part("file", &content);
+    let post = |parts: &[&[u8]]| {
+        let end = format!("--{BOUNDARY}--\r\n").into_bytes();
+        caller.post("/upload", &[MULTIPART], [parts.concat(), end].concat())
+    };
+    let names: Vec<u8> = caller.get("/upload").hidden_fields().iter().flat_map(field).collect();
+
+    let taken = post(&[&names, &file]);
+    let expected = format!("/{}", expected("disk", &content).replace(' ', "-"));
+    assert_eq!((taken.status, taken.header("location")), (303, &*expected), "{}", taken.body);
+
+    let usual = id(caller.reference("describe_form"));
+    let forged = id(&caller.reference("describe_large").replace(['0', '1'], "2"));
+    let many = id("nobody").repeat(100);
+    for parts in
+        [&[&*file, &names][..], &[&file], &[&usual, &file], &[&forged, &file], &[&many, &names, &file]]
+    {
+        let refused = post(parts);
+        assert_eq!((refused.status, refused.header("callboard-error")), (413, "body-too-large"));
+        assert!(refused.body.contains("the body is larger than 1000 bytes"), "{}", refused.body);
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_kept_is_told_and_nothing_ran() {
-    let caller = Caller::start(&[("spill_bytes", "10"), ("spill_dir", "/nowhere/at/all")]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let spill_dir = folder.path().to_str().expect("text");
+    let caller = Caller::start(&[("spill_bytes", "10"), ("spill_dir", spill_dir)]);
+    folder.close().expect("it is removed under the node");
     let answer = call(&caller, &[bytes(1, 11)]);
     assert_eq!((answer.status, answer.header("callboard-error")), (503, "spill-failed"));
     assert_eq!((answer.header("callboard-outcome"), answer.header("retry-after")), ("not-run", "1"));

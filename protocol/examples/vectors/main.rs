@@ -4,9 +4,11 @@
 //! Prints one line per failing vector, then one per skipped vector with the reason, and last the totals. Exits
 //! non-zero if any vector failed.
 //!
-//! With `--encode` in place of directories, it writes values instead: see `encode.rs`.
+//! With `--encode` in place of directories, it writes values instead: see `encode.rs`. `--help` tells both.
 
 mod action;
+#[path = "../../fuzz/src/drained.rs"]
+mod drained;
 mod encode;
 mod next;
 mod refused;
@@ -25,18 +27,41 @@ use serde_json::Value as Json;
 
 use verdict::Verdict;
 
+const USAGE: &str = "\
+Runs golden vectors against this crate, or writes values as rows.
+
+Usage: vectors DIR...
+       vectors --encode
+
+vectors DIR...
+    Each directory holds vectors as JSON files. Prints a line for each that fails (FAILED NAME: WHY) and each that is
+    left out (skipped NAME: WHY), and last the totals. Exits with 1 if one failed.
+
+vectors --encode
+    Reads a value in tagged JSON, the notation of the vectors, from each line of the standard input, such as
+    {\"t\":\"date\",\"ms\":0}; {\"t\":\"throw\",\"digest\":TEXT} is an error. Prints a line for each: its rows in base64,
+    or ! and why it has none. Exits with 1 only if it cannot read or write.";
+
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == "--encode") {
-        return match encode::serve() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
-        };
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.first().and_then(|first| first.to_str()) {
+        Some("-h" | "--help") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some("--encode") => {
+            return match encode::serve() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
+        _ => {}
     }
     let mut totals = Totals::default();
-    for directory in std::env::args_os().skip(1).map(PathBuf::from) {
+    for directory in arguments.into_iter().map(PathBuf::from) {
         match files(&directory) {
             Ok(files) => files.iter().for_each(|file| totals.file(file)),
             Err(error) => totals.note(&directory.display().to_string(), Verdict::Failed(error.to_string())),

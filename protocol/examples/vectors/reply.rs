@@ -14,7 +14,9 @@ use data_encoding::BASE64;
 use serde_json::Value as Json;
 
 use crate::{
-    Verdict, refused,
+    Verdict,
+    drained::drained,
+    refused,
     tagged::{self, Unreadable},
 };
 
@@ -102,7 +104,7 @@ pub(crate) fn stream(parts: &[Part], limits: Limits) -> Result<Value, ReplyError
         incoming.push(part.clone())?;
     }
     let root = incoming.finish()?;
-    Ok(tagged::drained(&root).expect("at the end of the body everything is settled"))
+    Ok(drained(&root).expect("at the end of the body everything is settled"))
 }
 
 /// The manifest that the vectors were made with.

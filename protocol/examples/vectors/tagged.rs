@@ -1,11 +1,6 @@
 //! Tagged JSON, the notation of the vectors for JavaScript values, read into a [`Value`].
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::Path,
-    task::{Context, Poll, Waker},
-};
+use std::{collections::HashMap, fs, path::Path};
 
 use bytes::Bytes;
 use callboard_protocol::{
@@ -82,32 +77,6 @@ pub(crate) fn plain(value: &Value) -> Value {
         *builder.node_mut(id) = plain;
     }
     builder.finish(value.slot().clone())
-}
-
-/// The same value with its promises as they are settled and its streams as they ended, whose items are taken.
-pub(crate) fn drained(value: &Value) -> Result<Value, String> {
-    let mut builder = Builder::new();
-    for node in value.graph().nodes() {
-        builder.add(match node {
-            Node::Promise(promise) => match promise.now() {
-                Promise::Pending(_) => return Err("a promise is not settled".into()),
-                settled => Node::Promise(settled.clone()),
-            },
-            Node::Stream(Stream { kind, items: Items::Live(live) }) => {
-                let mut items = Vec::new();
-                let end = loop {
-                    match live.poll_next(&Context::from_waker(Waker::noop())) {
-                        Poll::Ready(Ok(item)) => items.push(item),
-                        Poll::Ready(Err(end)) => break end,
-                        Poll::Pending => return Err("a stream did not end".into()),
-                    }
-                };
-                Node::Stream(Stream { kind: *kind, items: Items::Complete { items, end } })
-            }
-            other => other.clone(),
-        });
-    }
-    Ok(builder.finish(value.slot().clone()))
 }
 
 fn joined(value: &Value, items: &[Slot]) -> Bytes {

@@ -17,7 +17,7 @@ use std::{
 use callboard_fuzz::{Golden, TARGETS, Target, corpus};
 
 /// Most bytes that the tree keeps for one target.
-const KEPT_BYTES_MAX: usize = 40_000;
+const KEPT_BYTES_MAX: usize = 24_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();

@@ -1,18 +1,15 @@
 //! The same reply part by part: it ends, it costs as little, and it comes out as if it had been there as a whole.
 
-use std::{
-    collections::HashSet,
-    task::{Context, Poll, Waker},
-};
+use std::collections::HashSet;
 
 use callboard_protocol::{
     Value,
     multipart::Part,
     reply::{Incoming, Limits, ReplyError, decode_parts},
-    value::{Builder, Flow, Items, Node, Promise, Stream, StreamEnd},
+    value::{Flow, Items, Node, Promise, Stream, StreamEnd},
 };
 
-use super::checks;
+use super::{checks, drained::drained};
 
 /// Decodes the parts one by one, and compares with what they are as a whole.
 pub(crate) fn check(parts: &[Part], limits: &Limits) {
@@ -51,41 +48,16 @@ fn decode(parts: &[Part], limits: &Limits) -> Result<Value, ReplyError> {
     }
     checks::linear(incoming.steps(), bytes);
     drop(incoming);
-    let early = early.map(|root| drained(&root));
+    let drained = |root: Value| drained(&root).expect("nobody waits for ever");
+    let early = early.map(drained);
     match finished {
         Err(error) => {
             checks::short(&error);
             Err(error)
         }
         // Streams are read once, so the root that was there early has what the last one would have.
-        Ok(root) => Ok(early.unwrap_or_else(|| drained(&root))),
+        Ok(root) => Ok(early.unwrap_or_else(|| drained(root))),
     }
-}
-
-/// The same value with everything that came of its promises and streams.
-fn drained(value: &Value) -> Value {
-    let mut builder = Builder::new();
-    for node in value.graph().nodes() {
-        builder.add(match node {
-            Node::Promise(promise) => match promise.now() {
-                Promise::Pending(_) => panic!("a promise hangs"),
-                settled => Node::Promise(settled.clone()),
-            },
-            Node::Stream(Stream { kind, items: Items::Live(live) }) => {
-                let mut items = Vec::new();
-                let end = loop {
-                    match live.poll_next(&Context::from_waker(Waker::noop())) {
-                        Poll::Ready(Ok(item)) => items.push(item),
-                        Poll::Ready(Err(end)) => break end,
-                        Poll::Pending => panic!("a stream hangs"),
-                    }
-                };
-                Node::Stream(Stream { kind: *kind, items: Items::Complete { items, end } })
-            }
-            other => other.clone(),
-        });
-    }
-    builder.finish(value.slot().clone())
 }
 
 /// Whether order makes no difference: no name twice, and no form data, which is read at a cursor.
@@ -97,8 +69,8 @@ fn is_ordered(parts: &[Part]) -> bool {
     })
 }
 
-/// Whether anything in it failed: part by part more does, as only promises and streams may refer ahead.
-fn has_failures(value: &Value) -> bool {
+/// Whether a promise was rejected or a stream broke off: part by part more does, as only these may refer ahead.
+pub(crate) fn has_failures(value: &Value) -> bool {
     value.graph().nodes().any(|node| match node {
         Node::Promise(promise) => matches!(promise.now(), Promise::Rejected { .. }),
         Node::Stream(Stream { items: Items::Complete { end, .. }, .. }) => {

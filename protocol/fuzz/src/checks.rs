@@ -34,7 +34,8 @@ pub(crate) fn limits(body_bytes: usize) -> Limits {
     Limits { bytes_max: 64 * body_bytes + 64, ..Limits::default() }
 }
 
-/// Limits that small inputs reach.
+/// Limits that small inputs reach. What only the client can hold is taken as ever: without that, a promise of it is
+/// rejected, which is another value.
 pub(crate) fn tight() -> Limits {
     Limits {
         depth_max: 8,
@@ -47,7 +48,7 @@ pub(crate) fn tight() -> Limits {
         bound_arguments_max: 3,
         arguments_max: 6,
         work_max: 4096,
-        temporary_references: false,
+        temporary_references: true,
         old_clients: false,
     }
 }

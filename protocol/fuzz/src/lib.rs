@@ -6,9 +6,11 @@
 //!
 //! *Non-objective*: nothing here knows what a body means; that is what the golden vectors are for.
 
-mod arriving;
+pub(crate) mod arriving;
 mod checks;
 pub mod corpus;
+pub(crate) mod drained;
+pub mod envelope;
 pub mod form_action;
 pub mod mutation;
 pub mod origin;
@@ -41,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sealed", run: sealed::run, seeds: seeds::sealed },
     Target { name: "response", run: response::run, seeds: seeds::response },
     Target { name: "origin", run: origin::run, seeds: seeds::origin },
+    Target { name: "envelope", run: envelope::run, seeds: seeds::envelope },
 ];
 
 pub use seeds::Golden;

@@ -5,13 +5,14 @@ use std::{fs, io, path::Path};
 use callboard_protocol::{
     ActionReference,
     action_id::{ActionId, InfoByte},
+    envelope::Namespace,
     multipart::{self, Part},
     sealing::{NONCE_BYTES, SealOptions, seal, seal_cookie, sign_cookie},
 };
 use data_encoding::BASE64;
 use serde::Deserialize;
 
-use super::{parts, reference::RING, reply_incoming::BOUNDARY, sealed};
+use super::{envelope, parts, reference::RING, reply_incoming::BOUNDARY, sealed};
 
 /// Longer inputs would slow the fuzzer down more than they teach it.
 const INPUT_BYTES_MAX: usize = 4096;
@@ -138,6 +139,12 @@ pub(crate) fn origin(golden: &Golden) -> Vec<Vec<u8>> {
     ];
     let all = golden.origins.iter().map(String::as_str).chain(more);
     short(all.map(|text| text.as_bytes().to_vec()))
+}
+
+/// What stands behind the prefix, as the target puts one in front.
+pub(crate) fn envelope(_: &Golden) -> Vec<Vec<u8>> {
+    let frames = envelope::samples().into_iter().map(|(_, frame)| frame.encode(Namespace::named("seeds")));
+    frames.map(|frame| frame[envelope::PREFIX_BYTES..].to_vec()).collect()
 }
 
 pub(crate) fn reference(_: &Golden) -> Vec<Vec<u8>> {

@@ -9,7 +9,8 @@ use crate::{ErrorCode, value::Pending};
 
 /// Why an argument is not of its type: `argument 2, .items[3].price: expected a number, found a string`.
 ///
-/// The text is meant for the client. It repeats at most 64 bytes of each name or string that was sent.
+/// The text is meant for the client. It repeats at most 64 bytes of what was sent, the names of the path and the value
+/// together; but a message of a type's own `Deserialize` is kept as it is, up to 256 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeError(Box<Located>);
 
@@ -91,6 +92,18 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// How much room it needs of what an error may repeat: what it says is there may be the client's word, or ours.
+    fn repeated_bytes(&self) -> usize {
+        match self {
+            Self::Mismatch { found: text, .. } | Self::Custom { message: text } => {
+                text.len().min(words::EXCERPT_BYTES_MAX)
+            }
+            _ => 0,
+        }
+    }
+}
+
 impl DeError {
     #[cold]
     pub(super) fn new(problem: Problem) -> Self {
@@ -157,16 +170,24 @@ impl DeError {
 
     /// Where in the value it is wrong, such as `.items[3].price`; empty for the value itself.
     ///
-    /// Of a path with more than 16 steps the outermost and innermost eight are written.
+    /// Of a path with more than 16 steps, or with longer names than an error may repeat, the outermost and innermost
+    /// steps are written.
     #[must_use]
     pub fn path(&self) -> String {
-        Path(&self.0.segments).to_string()
+        self.0.path().to_string()
     }
 
     /// The row of the error table.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         ErrorCode::ArgumentMismatch
+    }
+}
+
+impl Located {
+    fn path(&self) -> Path<'_> {
+        let names_bytes_max = words::REPEATED_BYTES_MAX - self.problem.repeated_bytes();
+        Path { segments: &self.segments, names_bytes_max }
     }
 }
 
@@ -179,7 +200,7 @@ impl fmt::Display for DeError {
             write!(f, "argument {argument}")?;
         }
         if !segments.is_empty() {
-            write!(f, "{}{}", if argument.is_some() { ", " } else { "" }, Path(segments))?;
+            write!(f, "{}{}", if argument.is_some() { ", " } else { "" }, self.0.path())?;
         }
         if argument.is_some() || !segments.is_empty() {
             f.write_str(": ")?;
@@ -189,21 +210,52 @@ impl fmt::Display for DeError {
 }
 
 /// Writes segments from the outermost to the innermost.
-struct Path<'a>(&'a [Segment]);
+struct Path<'a> {
+    segments: &'a [Segment],
+    names_bytes_max: usize,
+}
+
+impl Path<'_> {
+    /// How many steps are written of the outermost and the innermost. The innermost one always is: where the path
+    /// leads is worth more than where it begins.
+    fn ends(&self) -> (usize, usize) {
+        // A cycle has hundreds of steps, and nobody reads them.
+        const STEPS_MAX: usize = 16;
+        let steps = self.segments.len();
+        let (mut outer, mut inner, mut names_bytes) = (0, 0, 0);
+        while outer + inner < steps.min(STEPS_MAX) {
+            let from_inside = inner <= outer;
+            let next = &self.segments[if from_inside { inner } else { steps - 1 - outer }];
+            names_bytes += next.name_bytes();
+            if inner > 0 && names_bytes > self.names_bytes_max {
+                break;
+            }
+            *(if from_inside { &mut inner } else { &mut outer }) += 1;
+        }
+        (outer, inner)
+    }
+}
 
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A cycle has hundreds of steps, and nobody reads them.
-        const END_STEPS: usize = 8;
-        let inner = self.0.len().min(2 * END_STEPS) / 2;
-        let outer = if self.0.len() <= 2 * END_STEPS { inner } else { self.0.len() - END_STEPS };
-        for segment in self.0[outer..].iter().rev() {
+        let (outer, inner) = self.ends();
+        let outer_starts = self.segments.len() - outer;
+        for segment in self.segments[outer_starts..].iter().rev() {
             segment.fmt(f)?;
         }
-        if outer > inner {
+        if outer_starts > inner {
             f.write_str("…")?;
         }
-        self.0[..inner].iter().rev().try_for_each(|segment| segment.fmt(f))
+        self.segments[..inner].iter().rev().try_for_each(|segment| segment.fmt(f))
+    }
+}
+
+impl Segment {
+    fn name_bytes(&self) -> usize {
+        match self {
+            Self::Index(_) => 0,
+            Self::Key(name) | Self::Entry(name) => name.len(),
+        }
     }
 }
 

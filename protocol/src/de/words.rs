@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use serde::de::{Expected, Unexpected};
 
-/// How much of a string or name from the client is repeated.
-const ECHO_BYTES_MAX: usize = 64;
+/// How much of the call one error repeats: names in its path, and the value that is wrong.
+pub(super) const REPEATED_BYTES_MAX: usize = 64;
+/// How much of one name or value is repeated.
+pub(super) const EXCERPT_BYTES_MAX: usize = 32;
 /// How much of a text has to be at hand to show its beginning, and that it goes on.
-pub(super) const SHOWN_BYTES: usize = ECHO_BYTES_MAX + char::MAX.len_utf8();
+pub(super) const SHOWN_BYTES: usize = EXCERPT_BYTES_MAX + char::MAX.len_utf8();
 
 /// How much of a message is kept that a type's own `Deserialize` made, perhaps from what the client sent.
 const MESSAGE_BYTES_MAX: usize = 256;
@@ -109,7 +111,7 @@ pub(super) fn found_value(unexpected: Unexpected<'_>) -> String {
 
 /// The start of a text from the client.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
-    cut_at(text, ECHO_BYTES_MAX)
+    cut_at(text, EXCERPT_BYTES_MAX)
 }
 
 /// The start of a message.

@@ -86,9 +86,11 @@ impl Decoder {
     /// Fails the promises whose parts never came.
     fn end_the_rest(&mut self) {
         self.budget.work(self.promises.len());
-        let failure = Failure::new(incomplete("a promise"));
-        let undecoded = (0..).zip(&self.promises).filter(|(_, promise)| !promise.is_decoded);
-        self.batch.failed.extend(undecoded.map(|(number, _)| (number, Failure::clone(&failure))));
+        let mut undecoded = (0..).zip(&self.promises).filter(|(_, promise)| !promise.is_decoded).peekable();
+        if undecoded.peek().is_some() {
+            let failure = Failure::new(incomplete("a promise"));
+            self.batch.failed.extend(undecoded.map(|(number, _)| (number, Failure::clone(&failure))));
+        }
     }
 
     /// Fails what depends on what failed: the followers of a promise, the units that hold a server reference whose
@@ -149,11 +151,13 @@ impl Decoder {
                 Some(next) => self.promises[next as usize].outcome.clone(),
             };
             let Some(outcome) = outcome else { continue };
-            let mut settling = vec![promise];
-            while let Some(next) = settling.pop() {
-                if self.settle_one(next, &outcome) {
-                    settling.extend(self.followers(next));
+            let mut settling = Vec::new();
+            let mut next = Some(promise);
+            while let Some(promise) = next {
+                if self.settle_one(promise, &outcome) {
+                    settling.extend(self.followers(promise));
                 }
+                next = settling.pop();
             }
         }
     }

@@ -1,24 +1,12 @@
 //! Maps, sets and iterators, made of the arrays that their references name.
 
-use std::collections::HashMap;
+use bytestring::ByteString;
 
-use super::{ReplyError, ReplyErrorKind, decoder::Decoder, tag::Made};
+use super::{ReplyError, ReplyErrorKind, decoder::Decoder, keys, tag::Made};
 use crate::{
-    js::{BigInt, JsString},
+    js::JsString,
     value::{Node, NodeId, Slot},
 };
-
-/// What `Map` and `Set` take for the same key: `NaN` equals itself, and `-0` equals `0`.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    Undefined,
-    Null,
-    Bool(bool),
-    Number(u64),
-    String(JsString),
-    BigInt(BigInt),
-    Node(NodeId),
-}
 
 impl Decoder {
     /// Makes the maps, sets and iterators of a unit, in the order they were met.
@@ -45,24 +33,27 @@ impl Decoder {
             return Err(ReplyErrorKind::Initializer { what });
         };
         // Marked before the work: a part is read once, whatever comes of it.
-        if !self.consumed.insert(array) {
+        if self.consumed.len() <= array.index() {
+            self.consumed.resize(array.index() + 1, false);
+        }
+        if std::mem::replace(&mut self.consumed[array.index()], true) {
             return Err(ReplyErrorKind::UsedTwice { what });
         }
-        let items = items.clone();
         self.budget.spend(items.len(), &self.limits)?;
         Ok(match made {
-            Made::Map => Node::Map(self.entries(&items).ok_or(ReplyErrorKind::Initializer { what })?),
+            Made::Map => Node::Map(self.entries(array).ok_or(ReplyErrorKind::Initializer { what })?),
             Made::Set => {
-                let values = items.into_iter().map(|item| (item, ())).collect();
+                let values = items.iter().map(|item| (item.clone(), ())).collect();
                 Node::Set(unique(values).into_iter().map(|(item, ())| item).collect())
             }
-            _ => Node::Iterator(items),
+            _ => Node::Iterator(items.clone()),
         })
     }
 
     /// The entries of a map: each item is an array, or an object with members `0` and `1`.
-    fn entries(&mut self, items: &[Slot]) -> Option<Vec<(Slot, Slot)>> {
-        let names = [JsString::from("0"), JsString::from("1")];
+    fn entries(&mut self, array: NodeId) -> Option<Vec<(Slot, Slot)>> {
+        let names = ["0", "1"].map(|name| JsString::from(ByteString::from_static(name)));
+        let Node::Array(items) = self.builder.node(array) else { return None };
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
             let Slot::Node(node) = *item else { return None };
@@ -81,36 +72,13 @@ impl Decoder {
     }
 }
 
-/// Keeps each key once, at its first place, with its last value.
-fn unique<V>(entries: Vec<(Slot, V)>) -> Vec<(Slot, V)> {
-    let mut places: HashMap<Key, usize> = HashMap::with_capacity(entries.len());
-    let mut kept: Vec<(Slot, V)> = Vec::with_capacity(entries.len());
-    for (slot, value) in entries {
-        let (slot, key) = key(slot);
-        let place = key.map(|key| *places.entry(key).or_insert(kept.len()));
-        match place.and_then(|place| kept.get_mut(place)) {
-            Some(first) => first.1 = value,
-            None => kept.push((slot, value)),
+/// As [`keys::keep_last`], with keys as a map or set stores them: it has no `-0`.
+fn unique<V>(mut entries: Vec<(Slot, V)>) -> Vec<(Slot, V)> {
+    for (key, _) in &mut entries {
+        if let Slot::Number(number) = key {
+            *number += 0.0;
         }
     }
-    kept
-}
-
-/// A key as it is stored, and what it is compared by; dates are objects of their own, each equal to no other.
-fn key(slot: Slot) -> (Slot, Option<Key>) {
-    let key = match &slot {
-        Slot::Undefined => Key::Undefined,
-        Slot::Null => Key::Null,
-        Slot::Bool(truth) => Key::Bool(*truth),
-        Slot::Number(number) => {
-            // Adding zero turns -0 into 0.
-            let number = if number.is_nan() { f64::NAN } else { number + 0.0 };
-            return (Slot::Number(number), Some(Key::Number(number.to_bits())));
-        }
-        Slot::String(text) => Key::String(text.clone()),
-        Slot::BigInt(number) => Key::BigInt(number.clone()),
-        Slot::Node(node) => Key::Node(*node),
-        Slot::Date(_) | Slot::Symbol(_) => return (slot, None),
-    };
-    (slot, Some(key))
+    keys::keep_last(&mut entries, keys::of_slot);
+    entries
 }

@@ -11,7 +11,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet},
+    collections::{BinaryHeap, HashMap},
     sync::Arc,
 };
 
@@ -25,7 +25,7 @@ use super::{
     limits::Budget,
     model::Frame,
     promises::Promised,
-    resolve::{Pending, Tables},
+    resolve::{Pending, Places, Tables},
     slots::Slots,
     streams::Stream,
 };
@@ -48,17 +48,19 @@ pub(super) struct Decoder {
     pub(super) part: u64,
     pub(super) lexer: Lexer,
     pub(super) stack: Vec<Frame>,
-    pub(super) values: Vec<Raw>,
+    /// Values that are not in an array, object or part yet. Where a reference is one, a `null` holds its place.
+    pub(super) values: Vec<Slot>,
+    /// The references among them, each with its position there.
+    pub(super) unplaced: Vec<(usize, u32)>,
     pub(super) keys: Vec<JsString>,
     /// The row that was parsed last.
     pub(super) row: Raw,
     pub(super) slots: Slots,
     pub(super) pending: Vec<Pending>,
-    /// Where references stand in objects and arrays: there a `null` holds their place.
-    pub(super) places: HashMap<(NodeId, u32), u32>,
+    pub(super) places: Places,
     pub(super) tables: Tables,
-    /// Arrays that a map, a set or an iterator was made of.
-    pub(super) consumed: HashSet<NodeId>,
+    /// Whether a map, a set or an iterator was made of an array, by node id.
+    pub(super) consumed: Vec<bool>,
     /// Server references by the object that describes them, each with the promise of its bound arguments.
     pub(super) server_references: HashMap<NodeId, (Result<Slot, ReplyErrorKind>, Option<u32>)>,
     /// Server references without bound arguments by id: there is only one function.
@@ -107,27 +109,31 @@ pub(super) enum Model {
 }
 
 impl Decoder {
-    pub(super) fn new(index: Index, limits: &Limits) -> Self {
+    /// Of nothing so far; the root is the part with this id, and so many parts are known to come.
+    ///
+    /// What every reply needs is made with room for a small one: to grow it step by step costs more than it saves.
+    pub(super) fn new(root: u64, parts: usize, limits: &Limits) -> Self {
         Self {
             limits: *limits,
-            index,
+            index: Index::new(root, parts.min(limits.parts_max)),
             builder: Builder::new(),
             budget: Budget::default(),
             flow: None,
             part: 0,
             lexer: Lexer::default(),
-            stack: Vec::new(),
-            values: Vec::new(),
+            stack: Vec::with_capacity(4),
+            values: Vec::with_capacity(8),
+            unplaced: Vec::new(),
             keys: Vec::new(),
             row: Raw::Slot(Slot::Undefined),
             slots: Slots::default(),
             pending: Vec::new(),
-            places: HashMap::new(),
+            places: Places::default(),
             tables: Tables::default(),
-            consumed: HashSet::new(),
+            consumed: Vec::new(),
             server_references: HashMap::new(),
             unbound: HashMap::new(),
-            units: Vec::new(),
+            units: Vec::with_capacity(4),
             unit_bytes: 0,
             promises: Vec::new(),
             streams: Vec::new(),
@@ -138,34 +144,23 @@ impl Decoder {
         }
     }
 
-    /// Of a body that is one text.
-    pub(super) fn of_text(text: ByteString, limits: &Limits) -> Self {
-        Self::new(Index::new(0, Some(text)), limits)
+    /// Adds the one part of a body that is a text.
+    pub(super) fn set_root(&mut self, text: ByteString) {
+        self.index.entry_mut(ROOT).text = Some(text);
     }
 
-    /// Of the parts whose names begin with the prefix, and their root.
-    pub(super) fn of_parts(
-        parts: &[Part],
-        prefix: &str,
-        root: u64,
-        limits: &Limits,
-    ) -> Result<Self, ReplyErrorKind> {
-        super::limits::check("parts_max", parts.len(), limits.parts_max)?;
-        let mut decoder = Self::new(Index::new(root, None), limits);
+    /// Adds the parts whose names begin with the prefix.
+    pub(super) fn add_parts(&mut self, parts: &[Part], prefix: &str) -> Result<(), ReplyError> {
+        super::limits::check("parts_max", parts.len(), self.limits.parts_max)?;
         for part in parts {
-            decoder.budget.spend(1, limits)?;
-            decoder.index.add(part, prefix, limits)?;
+            self.budget.spend(1, &self.limits)?;
+            self.index.add(part, prefix, &self.limits)?;
         }
-        Ok(decoder)
+        Ok(())
     }
 
-    /// Decodes a body that is there as a whole; with the number of steps.
-    pub(super) fn decode(mut self, resolver: &dyn Resolver) -> (Result<Value, ReplyError>, u64) {
-        let root = self.decode_whole(resolver);
-        (root, self.budget.steps())
-    }
-
-    fn decode_whole(&mut self, resolver: &dyn Resolver) -> Result<Value, ReplyError> {
+    /// Decodes a body that is there as a whole.
+    pub(super) fn decode(&mut self, resolver: &dyn Resolver) -> Result<Value, ReplyError> {
         self.decode_root(resolver)?;
         if self.promises.is_empty() && self.streams.is_empty() {
             let root = self.settled(ROOT).map_err(|failure| (*failure).clone())?;
@@ -204,7 +199,7 @@ impl Decoder {
     /// Reads the root alone, as the description of a server reference: its id, and the part that the promise of its
     /// bound arguments waits for.
     pub(super) fn describe(
-        mut self,
+        &mut self,
         resolver: &dyn Resolver,
     ) -> Result<(Option<JsString>, Option<u64>), ReplyError> {
         self.decode_root(resolver)?;
@@ -256,6 +251,7 @@ impl Decoder {
             Err(error) if !error.is_fatal() => {
                 self.stack.clear();
                 self.values.clear();
+                self.unplaced.clear();
                 self.keys.clear();
                 let (failure, unit) = (Arc::new(error), self.unit_number() as usize);
                 self.units[unit].failed = Some(Arc::clone(&failure));

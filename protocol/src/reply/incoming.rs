@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Limits, ReplyError, Resolver, decoder::Decoder, index::Index};
+use super::{Limits, ReplyError, Resolver, decoder::Decoder};
 use crate::{Value, multipart::Part, value::Flow};
 
 /// Decodes a multipart reply part by part, while the body arrives. Sans-IO.
@@ -32,7 +32,7 @@ impl Incoming {
     /// and streams of this call share.
     #[must_use]
     pub fn new(limits: Limits, flow: Flow, resolver: Box<dyn Resolver + Send>) -> Self {
-        let mut decoder = Decoder::new(Index::new(0, None), &limits);
+        let mut decoder = Decoder::new(0, 0, &limits);
         decoder.flow = Some(flow);
         Self { decoder, resolver, state: State::Open }
     }

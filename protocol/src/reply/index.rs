@@ -1,32 +1,38 @@
 //! The parts of a reply, found by id.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytestring::ByteString;
 
-use super::{Limits, ReplyErrorKind, limits};
+use super::{Limits, ReplyErrorKind, ids::Ids, limits};
 use crate::{
     js::JsString,
     multipart::{Content, Part},
-    value::{Blob, NodeId, Slot},
+    value::{Blob, BlobContent, NodeId, Slot},
 };
 
 /// Every part, looked at once, when it arrives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Index {
     entries: Vec<Entry>,
-    /// Position in `entries` of every id but the root's.
-    by_id: HashMap<u64, EntryId>,
-    /// The entries of form data values that were not taken, as they arrived; see [`Index::take_form_entries`].
+    /// Position in `entries` of every id that is not the root's or its own position: clients count ids from the root
+    /// on, and most send their parts in that order.
+    by_id: Ids,
+    /// The entries of form data values that were not taken, as they arrived; see [`Index::take_form_entry`].
     form_entries: VecDeque<(u64, JsString, Content)>,
-    /// The rows of each stream by its id.
-    pub(super) rows: HashMap<u64, Rows>,
+    /// The rows of each stream.
+    rows: Vec<Rows>,
+    /// Position in `rows` of every stream's id.
+    rows_by_id: Ids,
     /// How many parts arrived.
     arrived: usize,
 }
 
 /// Position of an entry.
 pub(super) type EntryId = u32;
+
+/// Why numbers of parts and streams fit into 32 bits.
+const FEW: &str = "parts and references are limited far below 2^32";
 
 /// The entry of the root.
 pub(super) const ROOT: EntryId = 0;
@@ -87,9 +93,18 @@ pub(super) enum Added {
 }
 
 impl Index {
-    /// An index of nothing but a root, whose text may be there.
-    pub(super) fn new(root: u64, text: Option<ByteString>) -> Self {
-        Self { entries: vec![Entry::new(root, text)], ..Self::default() }
+    /// An index of nothing but a root, which has not arrived, with room for this many parts.
+    pub(super) fn new(root: u64, parts: usize) -> Self {
+        let mut entries = Vec::with_capacity(parts.max(1));
+        entries.push(Entry::new(root));
+        Self {
+            entries,
+            by_id: Ids::default(),
+            form_entries: VecDeque::new(),
+            rows: Vec::new(),
+            rows_by_id: Ids::default(),
+            arrived: 0,
+        }
     }
 
     /// Adds a part if its name begins with the prefix.
@@ -142,9 +157,20 @@ impl Index {
     }
 
     fn add_row(&mut self, id: u64, arrival: usize, text: ByteString) -> Added {
-        let rows = self.rows.entry(id).or_default();
+        let rows = self.rows(id);
         rows.unread.push_back((arrival, text));
         rows.stream.map_or(Added::Kept, Added::Row)
+    }
+
+    /// The rows of the stream with this id, whether or not there are any.
+    pub(super) fn rows(&mut self, id: u64) -> &mut Rows {
+        let at = self.rows_by_id.get(id).unwrap_or_else(|| {
+            let next = u32::try_from(self.rows.len()).expect(FEW);
+            self.rows_by_id.insert(id, next);
+            self.rows.push(Rows::default());
+            next
+        });
+        &mut self.rows[at as usize]
     }
 
     /// The entry of an id, whether or not there is such a part.
@@ -152,13 +178,19 @@ impl Index {
         if self.entries[0].id == id {
             return ROOT;
         }
-        let next =
-            u32::try_from(self.entries.len()).expect("parts and references are limited far below 2^32");
-        let entry = *self.by_id.entry(id).or_insert(next);
-        if entry == next {
-            self.entries.push(Entry::new(id, None));
+        if let Some(entry) = usize::try_from(id).ok().and_then(|at| self.entries.get(at))
+            && entry.id == id
+        {
+            return id as EntryId;
         }
-        entry
+        self.by_id.get(id).unwrap_or_else(|| {
+            let next = u32::try_from(self.entries.len()).expect(FEW);
+            if u64::from(next) != id {
+                self.by_id.insert(id, next);
+            }
+            self.entries.push(Entry::new(id));
+            next
+        })
     }
 
     pub(super) fn entry(&self, entry: EntryId) -> &Entry {
@@ -174,21 +206,21 @@ impl Index {
         self.arrived
     }
 
-    /// The entries of the form data value that is read next, if it has this id: the first that nobody took.
+    /// The next entry of the form data value that is read next, if it has this id: the first that nobody took.
     ///
     /// The reference decoder reads the same way, so values that are used in another order than they were sent in
     /// come out empty here as there. No client sends them so.
-    pub(super) fn take_form_entries(&mut self, id: u64) -> Vec<(JsString, Content)> {
-        let run = self.form_entries.iter().take_while(|(found, ..)| *found == id).count();
-        self.form_entries.drain(..run).map(|(_, name, content)| (name, content)).collect()
+    pub(super) fn take_form_entry(&mut self, id: u64) -> Option<(JsString, Content)> {
+        let (_, name, content) = self.form_entries.pop_front_if(|(found, ..)| *found == id)?;
+        Some((name, content))
     }
 }
 
 impl Entry {
-    fn new(id: u64, text: Option<ByteString>) -> Self {
+    fn new(id: u64) -> Self {
         Self {
             id,
-            text,
+            text: None,
             file: None,
             arrival: usize::MAX,
             state: State::Unparsed,
@@ -206,19 +238,25 @@ impl Entry {
 
     /// The file.
     pub(super) fn file(&self) -> Option<Blob> {
-        self.file.as_ref().and_then(blob)
+        self.file.clone().and_then(blob)
+    }
+
+    /// What is in the file.
+    pub(super) fn file_content(&self) -> Option<BlobContent> {
+        match self.file.as_ref()? {
+            Content::Text(_) => None,
+            Content::File { content, .. } => Some(content.clone()),
+        }
     }
 }
 
 /// A file field as a value.
-pub(super) fn blob(content: &Content) -> Option<Blob> {
+pub(super) fn blob(content: Content) -> Option<Blob> {
     match content {
         Content::Text(_) => None,
-        Content::File { name, media_type, content } => Some(Blob {
-            name: Some(name.clone().into()),
-            media_type: media_type.clone(),
-            content: content.clone(),
-        }),
+        Content::File { name, media_type, content } => {
+            Some(Blob { name: Some(name.into()), media_type, content })
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use bytestring::ByteString;
 
 use crate::js::JsString;
 
+/// As many digits as a double holds exactly, whichever they are.
+const EXACT_DIGITS: usize = 15;
+
 /// Reads tokens of one text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lexer {
@@ -60,6 +63,12 @@ impl Lexer {
         found
     }
 
+    /// Takes the byte that was seen with [`Self::peek`].
+    pub(crate) fn skip(&mut self) {
+        self.at += 1;
+    }
+
+    #[inline]
     pub(crate) fn token(&mut self) -> Result<Token, Expected> {
         Ok(match self.peek() {
             Some(b'"') => {
@@ -99,6 +108,24 @@ impl Lexer {
     }
 
     fn number(&mut self) -> Result<f64, Expected> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let (mut sum, mut count) = (0_u64, 0);
+        while let Some(digit @ b'0'..=b'9') = rest.get(count)
+            && count < EXACT_DIGITS
+        {
+            sum = sum * 10 + u64::from(digit - b'0');
+            count += 1;
+        }
+        let goes_on = matches!(rest.get(count), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+        if count == 0 || goes_on || (rest[0] == b'0' && count > 1) {
+            return self.any_number();
+        }
+        self.at += count;
+        Ok(sum as f64)
+    }
+
+    /// A number in any notation.
+    fn any_number(&mut self) -> Result<f64, Expected> {
         let start = self.at;
         self.at += usize::from(self.next_is(|byte| byte == b'-'));
         let leading_zero = self.next_is(|byte| byte == b'0');
@@ -106,24 +133,16 @@ impl Lexer {
         if leading_zero && count > 1 {
             return Err("no digit after a leading zero");
         }
-        let mut integer = count <= 15;
         if self.next_is(|byte| byte == b'.') {
-            integer = false;
             self.at += 1;
             self.digits()?;
         }
         if self.next_is(|byte| matches!(byte, b'e' | b'E')) {
-            integer = false;
             self.at += 1;
             self.at += usize::from(self.next_is(|byte| matches!(byte, b'+' | b'-')));
             self.digits()?;
         }
-        let text = &self.text[start..self.at];
-        if integer && !text.starts_with('-') {
-            // Fifteen digits are exact in a double.
-            return Ok(text.bytes().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0')) as f64);
-        }
-        text.parse().map_err(|_| "a number")
+        self.text[start..self.at].parse().map_err(|_| "a number")
     }
 
     fn next_is(&self, test: impl Fn(u8) -> bool) -> bool {

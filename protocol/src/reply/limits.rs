@@ -31,8 +31,10 @@ pub struct Limits {
     pub parts_max: usize,
     /// Most slots that arrays nested directly in each other may take, with the text and bytes in them.
     ///
-    /// Default `1_000_000`: React's own `arraySizeLimit`, counted as React counts it, so that a call is refused
-    /// here exactly if it is refused there. Since 0.1.0.
+    /// Default `1_000_000`: React's own `arraySizeLimit`, counted as React counts it, but for references. One to an
+    /// array adds what stands in that array itself and not what references in it add, so that some calls are taken
+    /// here that React refuses; `references_max` bounds them. One to a string, which no client sends, adds its bytes
+    /// instead of its UTF-16 units. Since 0.1.0.
     pub array_slots_max: u64,
     /// Longest text of a big integer, in characters.
     ///

@@ -10,9 +10,11 @@ mod containers;
 mod decoder;
 mod encode;
 mod error;
+mod ids;
 mod incoming;
 mod index;
 pub(crate) mod json;
+mod keys;
 mod limits;
 mod model;
 mod promises;
@@ -72,7 +74,10 @@ impl<F: Fn(&JsString) -> Resolution> Resolver for F {
 ///
 /// [`ReplyError`] if it is not React's encoding or exceeds a limit.
 pub fn decode_text(body: Bytes, limits: &Limits, resolver: &dyn Resolver) -> Result<Value, ReplyError> {
-    text_decoder(body, limits)?.decode(resolver).0
+    let text = text(body)?;
+    let mut decoder = Decoder::new(0, 1, limits);
+    decoder.set_root(text);
+    decoder.decode(resolver)
 }
 
 /// Decodes the parts whose names begin with the prefix, which is empty for a call and `$ACTION_<n>:` for a form.
@@ -129,14 +134,17 @@ pub fn decode_counted(
     limits: &Limits,
     resolver: &dyn Resolver,
 ) -> (Result<Value, ReplyError>, u64) {
-    let decoder = match body {
-        Body::Text(text) => text_decoder(text, limits),
-        Body::Parts(parts) => Decoder::of_parts(parts, "", 0, limits).map_err(ReplyError::from),
+    let parts = match &body {
+        Body::Text(_) => 1,
+        Body::Parts(parts) => parts.len(),
     };
-    match decoder {
-        Ok(decoder) => decoder.decode(resolver),
-        Err(error) => (Err(error), 0),
-    }
+    let mut decoder = Decoder::new(0, parts, limits);
+    let added = match body {
+        Body::Text(body) => text(body).map(|text| decoder.set_root(text)),
+        Body::Parts(parts) => decoder.add_parts(parts, ""),
+    };
+    let root = added.and_then(|()| decoder.decode(resolver));
+    (root, decoder.budget.steps())
 }
 
 /// As [`decode_parts`], from another part than 0.
@@ -147,7 +155,9 @@ pub(crate) fn decode_root(
     limits: &Limits,
     resolver: &dyn Resolver,
 ) -> Result<Value, ReplyError> {
-    Decoder::of_parts(parts, prefix, root, limits)?.decode(resolver).0
+    let mut decoder = Decoder::new(root, parts.len(), limits);
+    decoder.add_parts(parts, prefix)?;
+    decoder.decode(resolver)
 }
 
 /// The id in the text that describes a server reference, and the part that its bound arguments are promised in.
@@ -156,10 +166,11 @@ pub(crate) fn describe(
     limits: &Limits,
 ) -> Result<(Option<JsString>, Option<u64>), ReplyError> {
     let nothing_within = |_: &JsString| Resolution::Unknown;
-    Decoder::of_text(text, limits).describe(&nothing_within)
+    let mut decoder = Decoder::new(0, 1, limits);
+    decoder.set_root(text);
+    decoder.describe(&nothing_within)
 }
 
-fn text_decoder(body: Bytes, limits: &Limits) -> Result<Decoder, ReplyError> {
-    let text = ByteString::try_from(body).map_err(|_| ReplyErrorKind::NotText)?;
-    Ok(Decoder::of_text(text, limits))
+fn text(body: Bytes) -> Result<ByteString, ReplyError> {
+    ByteString::try_from(body).map_err(|_| ReplyErrorKind::NotText.into())
 }

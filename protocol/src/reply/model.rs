@@ -1,7 +1,5 @@
 //! Parsing the parts of a unit: JSON with tagged strings, into objects whose references are still to be followed.
 
-use std::collections::HashMap;
-
 use bytestring::ByteString;
 
 use super::{
@@ -9,7 +7,7 @@ use super::{
     decoder::{Decoder, Model, missing},
     index::{EntryId, Raw, State},
     json::{Lexer, Token},
-    limits,
+    keys, limits,
 };
 use crate::{
     js::JsString,
@@ -48,9 +46,6 @@ pub(super) enum Next {
     /// Nothing.
     End,
 }
-
-/// Objects with more members than this are looked up in tables.
-pub(super) const NARROW: usize = 16;
 
 impl Decoder {
     /// Parses a part or row, and before it goes on after a reference, the part referred to.
@@ -104,30 +99,34 @@ impl Decoder {
             Token::Bool(truth) => Slot::Bool(truth),
             Token::Number(number) => Slot::Number(number),
         };
-        self.values.push(Raw::Slot(slot));
+        self.values.push(slot);
         Ok(Next::Complete)
     }
 
     fn after_value(&mut self) -> Result<Next, ReplyError> {
         match self.stack.last() {
-            Some(Frame::Array { .. }) => {
-                if self.lexer.take(b',') {
+            Some(Frame::Array { .. }) => match self.lexer.peek() {
+                Some(b',') => {
+                    self.lexer.skip();
                     Ok(Next::Value)
-                } else if self.lexer.take(b']') {
+                }
+                Some(b']') => {
+                    self.lexer.skip();
                     self.close_array()
-                } else {
-                    Err(self.expected("a comma or ]"))
                 }
-            }
-            Some(Frame::Object { .. }) => {
-                if self.lexer.take(b',') {
+                _ => Err(self.expected("a comma or ]")),
+            },
+            Some(Frame::Object { .. }) => match self.lexer.peek() {
+                Some(b',') => {
+                    self.lexer.skip();
                     self.key()
-                } else if self.lexer.take(b'}') {
-                    self.close_object()
-                } else {
-                    Err(self.expected("a comma or }"))
                 }
-            }
+                Some(b'}') => {
+                    self.lexer.skip();
+                    self.close_object()
+                }
+                _ => Err(self.expected("a comma or }")),
+            },
             Some(Frame::Part { .. }) => self.close_part(),
             None => Ok(Next::End),
         }
@@ -140,6 +139,7 @@ impl Decoder {
         if let (Some(Frame::Part { entry, outer, outer_part }), Some(value)) =
             (self.stack.pop(), self.values.pop())
         {
+            let value = self.unplaced(self.values.len()).map_or(Raw::Slot(value), Raw::Pending);
             match entry {
                 Some(entry) => self.index.entry_mut(entry).state = State::Parsed(value),
                 None => self.row = value,
@@ -150,11 +150,16 @@ impl Decoder {
         Ok(if self.stack.is_empty() { Next::End } else { Next::Complete })
     }
 
+    /// Takes the reference at this position of `values`, if one stands there; later positions come first.
+    fn unplaced(&mut self, position: usize) -> Option<u32> {
+        self.unplaced.pop_if(|(at, _)| *at == position).map(|(_, pending)| pending)
+    }
+
     fn open_array(&mut self) -> Result<Next, ReplyError> {
         let node = self.add(Node::Array(Vec::new())).map_err(|kind| self.here(kind))?;
         let context = match self.stack.last() {
             Some(Frame::Array { context, .. }) => *context,
-            _ => self.slots.open(),
+            _ => self.slots.open(node),
         };
         let slots_before = self.slots.count(context);
         self.push(Frame::Array { node, first_value: self.values.len(), context, slots_before })?;
@@ -168,19 +173,11 @@ impl Decoder {
             let max = self.limits.array_slots_max;
             let closed = self.slots.close(node, context, count, slots_before, max);
             closed.map_err(|kind| self.here(kind))?;
-            let mut items = Vec::with_capacity(count);
-            for (at, raw) in (0..).zip(self.values.drain(first_value..)) {
-                items.push(match raw {
-                    Raw::Slot(slot) => slot,
-                    Raw::Pending(pending) => {
-                        self.places.insert((node, at), pending);
-                        self.pending[pending as usize].place = Some((node, at));
-                        Slot::Null
-                    }
-                });
+            while let Some((at, pending)) = self.unplaced.pop_if(|(at, _)| *at >= first_value) {
+                self.pending[pending as usize].place = Some((node, place(at - first_value)));
             }
-            *self.builder.node_mut(node) = Node::Array(items);
-            self.values.push(Raw::Slot(Slot::Node(node)));
+            *self.builder.node_mut(node) = Node::Array(self.values.split_off(first_value));
+            self.values.push(Slot::Node(node));
         }
         Ok(Next::Complete)
     }
@@ -202,24 +199,23 @@ impl Decoder {
 
     fn close_object(&mut self) -> Result<Next, ReplyError> {
         if let Some(Frame::Object { node, first_value, first_key }) = self.stack.pop() {
-            let mut members: Vec<(JsString, Raw)> = Vec::with_capacity(self.values.len() - first_value);
-            members.extend(self.keys.drain(first_key..).zip(self.values.drain(first_value..)));
-            self.budget.spend(members.len(), &self.limits).map_err(|kind| self.here(kind))?;
-            keep_last(&mut members);
-            members.retain(|(key, raw)| *key != "__proto__" && !matches!(raw, Raw::Slot(Slot::Undefined)));
-            let mut object = Vec::with_capacity(members.len());
-            for (at, (key, raw)) in (0..).zip(members) {
-                object.push(match raw {
-                    Raw::Slot(slot) => (key, slot),
-                    Raw::Pending(pending) => {
-                        self.places.insert((node, at), pending);
-                        self.pending[pending as usize].place = Some((node, at));
-                        (key, Slot::Null)
-                    }
-                });
+            let values = self.values.drain(first_value..).map(Raw::Slot);
+            let mut members: Vec<(JsString, Raw)> = self.keys.drain(first_key..).zip(values).collect();
+            while let Some((at, pending)) = self.unplaced.pop_if(|(at, _)| *at >= first_value) {
+                members[at - first_value].1 = Raw::Pending(pending);
             }
-            *self.builder.node_mut(node) = Node::Object(object);
-            self.values.push(Raw::Slot(Slot::Node(node)));
+            self.budget.spend(members.len(), &self.limits).map_err(|kind| self.here(kind))?;
+            keys::keep_last(&mut members, keys::of_name);
+            members.retain(|(key, raw)| *key != "__proto__" && !matches!(raw, Raw::Slot(Slot::Undefined)));
+            let members = (0..).zip(members).map(|(at, (key, raw))| match raw {
+                Raw::Slot(slot) => (key, slot),
+                Raw::Pending(pending) => {
+                    self.pending[pending as usize].place = Some((node, at));
+                    (key, Slot::Null)
+                }
+            });
+            *self.builder.node_mut(node) = Node::Object(members.collect());
+            self.values.push(Slot::Node(node));
         }
         Ok(Next::Complete)
     }
@@ -229,27 +225,7 @@ impl Decoder {
     }
 }
 
-/// Where a key was given twice, the last value counts, at the first one's place.
-fn keep_last(members: &mut Vec<(JsString, Raw)>) {
-    if members.len() <= NARROW {
-        let mut at = 1;
-        while at < members.len() {
-            match members[..at].iter().position(|(key, _)| *key == members[at].0) {
-                Some(first) => members[first].1 = members.remove(at).1,
-                None => at += 1,
-            }
-        }
-        return;
-    }
-    let mut first: HashMap<JsString, usize> = HashMap::with_capacity(members.len());
-    let mut kept: Vec<(JsString, Raw)> = Vec::with_capacity(members.len());
-    for (key, raw) in members.drain(..) {
-        if let Some(&at) = first.get(&key) {
-            kept[at].1 = raw;
-        } else {
-            first.insert(key.clone(), kept.len());
-            kept.push((key, raw));
-        }
-    }
-    *members = kept;
+/// A position in an array.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).expect("bodies are limited far below 2^32 bytes")
 }

@@ -7,8 +7,8 @@ use super::{
     commit::Bound,
     decoder::Decoder,
     index::{EntryId, Raw, State},
+    keys::NARROW,
     limits::Budget,
-    model::NARROW,
     tag::{Made, Path, Reference},
 };
 use crate::{
@@ -75,6 +75,26 @@ impl Tables {
     }
 }
 
+/// References by where they stand: there a `null` holds their place. Made when a path first comes to a `null`, which is
+/// seldom.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pending: HashMap<(NodeId, u32), u32>,
+    /// How many references were looked at.
+    seen: usize,
+}
+
+impl Places {
+    /// The reference that stands there. Given are all references of units that were parsed.
+    fn find(&mut self, place: (NodeId, u32), pending: &[Pending], budget: &mut Budget) -> Option<u32> {
+        budget.work(pending.len() - self.seen);
+        let new = (0..).zip(pending).skip(self.seen);
+        self.pending.extend(new.filter_map(|(number, pending)| Some((pending.place?, number))));
+        self.seen = pending.len();
+        self.pending.get(&place).copied()
+    }
+}
+
 /// Where a step of a path leads.
 enum Step {
     To(Slot),
@@ -118,13 +138,14 @@ impl Decoder {
     }
 
     fn walk(&mut self, pending: u32, resolver: &dyn Resolver) -> Result<(), ReplyError> {
-        let mut walks = vec![self.begin(pending)];
-        while let Some(walk) = walks.last_mut() {
+        let mut walk = self.begin(pending);
+        // Those that wait for this one: seldom any.
+        let mut outer = Vec::new();
+        loop {
             if let Some(other) = walk.waiting.take() {
                 if matches!(self.pending[other as usize].outcome, Outcome::Unknown) {
                     walk.waiting = Some(other);
-                    let begun = self.begin(other);
-                    walks.push(begun);
+                    outer.push(std::mem::replace(&mut walk, self.begin(other)));
                     continue;
                 }
                 walk.current = self.resolved(other);
@@ -141,10 +162,10 @@ impl Decoder {
                 let slot = std::mem::replace(&mut walk.current, Slot::Null);
                 let slot = self.arrive(at, slot, resolver).map_err(|kind| self.at(at, kind))?;
                 self.pending[at].outcome = Outcome::Known(slot);
-                walks.pop();
+                let Some(next) = outer.pop() else { return Ok(()) };
+                walk = next;
             }
         }
-        Ok(())
     }
 
     fn begin(&mut self, pending: u32) -> Walk {
@@ -196,8 +217,9 @@ impl Decoder {
     }
 
     /// A null, or the reference whose place it holds.
-    fn behind(&self, node: NodeId, at: u32) -> Step {
-        self.places.get(&(node, at)).map_or(Step::To(Slot::Null), |pending| Step::Behind(*pending))
+    fn behind(&mut self, node: NodeId, at: u32) -> Step {
+        let pending = self.places.find((node, at), &self.pending, &mut self.budget);
+        pending.map_or(Step::To(Slot::Null), Step::Behind)
     }
 
     /// The end of a path: accounts for what is there, or makes what is made of it.

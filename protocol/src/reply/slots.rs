@@ -4,24 +4,27 @@ use super::ReplyErrorKind;
 use crate::value::NodeId;
 
 /// React's account of array slots: contexts, of which every array belongs to one.
+///
+/// A context is numbered as the node of its outermost array.
 #[derive(Debug, Default)]
-pub(super) struct Slots {
-    contexts: Vec<Context>,
-    /// What each array took by itself, and whether its context had forked, by node id.
-    sizes: Vec<(u64, bool)>,
-}
+pub(super) struct Slots(Vec<Account>);
 
-#[derive(Debug, Default)]
-struct Context {
+/// What is known of a node: arrays have a size, and outermost arrays a context.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    /// What the context holds so far.
     count: u64,
-    /// Whether any array of this context has more than one item.
+    /// Whether any array of the context has more than one item.
     fork: bool,
+    /// What the array took by itself when it was parsed, and whether its context had forked then.
+    size: u64,
+    size_fork: bool,
 }
 
 impl Slots {
     /// Adds to a context.
     pub(super) fn add(&mut self, context: u32, count: u64, max: u64) -> Result<(), ReplyErrorKind> {
-        let context = &mut self.contexts[context as usize];
+        let context = &mut self.0[context as usize];
         context.count = context.count.saturating_add(count);
         if context.fork && context.count > max {
             return Err(ReplyErrorKind::Limit { setting: "array_slots_max", max });
@@ -31,20 +34,27 @@ impl Slots {
 
     /// Adds what another array took when it was parsed.
     pub(super) fn add_array(&mut self, context: u32, array: NodeId, max: u64) -> Result<(), ReplyErrorKind> {
-        let (count, fork) = self.sizes.get(array.index()).copied().unwrap_or_default();
-        self.contexts[context as usize].fork |= fork;
-        self.add(context, count, max)
+        let array = self.0.get(array.index()).copied().unwrap_or_default();
+        self.0[context as usize].fork |= array.size_fork;
+        self.add(context, array.size, max)
     }
 
     /// A context for an array that is not directly within another.
-    pub(super) fn open(&mut self) -> u32 {
-        self.contexts.push(Context::default());
-        u32::try_from(self.contexts.len() - 1).expect("objects are limited far below 2^32")
+    pub(super) fn open(&mut self, array: NodeId) -> u32 {
+        self.account(array);
+        u32::try_from(array.index()).expect("objects are limited far below 2^32")
+    }
+
+    fn account(&mut self, array: NodeId) -> &mut Account {
+        if self.0.len() <= array.index() {
+            self.0.resize(array.index() + 1, Account::default());
+        }
+        &mut self.0[array.index()]
     }
 
     /// What a context holds so far.
     pub(super) fn count(&self, context: u32) -> u64 {
-        self.contexts[context as usize].count
+        self.0[context as usize].count
     }
 
     /// Notes an array that is complete, given what its context held before it, and counts its own slots.
@@ -56,14 +66,12 @@ impl Slots {
         before: u64,
         max: u64,
     ) -> Result<(), ReplyErrorKind> {
-        let number = context;
         let own = items as u64 + 1;
-        let context = &mut self.contexts[context as usize];
-        context.fork |= items > 1;
-        if self.sizes.len() <= array.index() {
-            self.sizes.resize(array.index() + 1, (0, false));
-        }
-        self.sizes[array.index()] = (context.count - before + own, context.fork);
-        self.add(number, own, max)
+        let outermost = &mut self.0[context as usize];
+        outermost.fork |= items > 1;
+        let (size, size_fork) = (outermost.count - before + own, outermost.fork);
+        let account = self.account(array);
+        (account.size, account.size_fork) = (size, size_fork);
+        self.add(context, own, max)
     }
 }

@@ -46,7 +46,7 @@ impl Decoder {
     /// A stream of the rows with this id. Marked before the rows are read: one id makes one stream.
     pub(super) fn stream(&mut self, kind: StreamKind, id: u64) -> Result<NodeId, ReplyErrorKind> {
         let number = u32::try_from(self.streams.len()).expect("objects are limited far below 2^32");
-        let rows = self.index.rows.entry(id).or_default();
+        let rows = self.index.rows(id);
         if rows.stream.is_some() {
             return Err(ReplyErrorKind::UsedTwice { what: "a stream" });
         }
@@ -76,8 +76,7 @@ impl Decoder {
         let stream = &self.streams[number as usize];
         let (id, kind, is_ended) = (stream.id, stream.kind, stream.is_ended);
         let is_lost = self.units[stream.unit as usize].failed.is_some();
-        let rows = self.index.rows.get_mut(&id);
-        let Some((_, text)) = rows.and_then(|rows| rows.unread.pop_front()) else { return Ok(()) };
+        let Some((_, text)) = self.index.rows(id).unread.pop_front() else { return Ok(()) };
         if is_ended || is_lost {
             return Ok(());
         }

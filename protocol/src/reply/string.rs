@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     Excerpt, Position, ReplyError, ReplyErrorKind,
     decoder::{Decoder, missing},
-    index::{EntryId, Raw, State, blob},
+    index::{EntryId, State, blob},
     limits,
     model::{Frame, Next},
     resolve::Pending,
@@ -29,7 +29,7 @@ impl Decoder {
             Tag::Reference(made, reference) => return self.reference(made, reference),
         };
         self.charge_slots(&slot)?;
-        self.values.push(Raw::Slot(slot));
+        self.values.push(slot);
         Ok(Next::Complete)
     }
 
@@ -46,28 +46,34 @@ impl Decoder {
         if let Made::Stream(kind) = made {
             // Its rows have names of their own: there need not be a part with this id.
             let node = self.stream(kind, id).map_err(|kind| self.here(kind))?;
-            self.values.push(Raw::Slot(Slot::Node(node)));
+            self.values.push(Slot::Node(node));
+            return Ok(Next::Complete);
+        }
+        if made == Made::FormData {
+            // So have its entries.
+            let node = self.form_data(id).map_err(|kind| self.here(kind))?;
+            self.values.push(Slot::Node(node));
             return Ok(Next::Complete);
         }
         let entry = self.index.entry_or_insert(id);
         let node = match made {
             Made::Promise => self.promise(entry),
-            Made::FormData => self.form_data(id),
             Made::Blob => self.blob(entry),
             Made::Bytes(kind) => self.bytes(entry, kind, &reference),
             Made::Map => self.add(Node::Map(Vec::new())),
             Made::Set => self.add(Node::Set(Vec::new())),
             Made::Iterator => self.add(Node::Iterator(Vec::new())),
-            Made::Plain | Made::ServerReference | Made::Stream(_) => {
+            Made::Plain | Made::ServerReference | Made::Stream(_) | Made::FormData => {
                 let context = self.context();
                 let pending = self.defer(made, None, entry, reference, context);
-                self.values.push(Raw::Pending(pending));
+                self.unplaced.push((self.values.len(), pending));
+                self.values.push(Slot::Null);
                 return self.enter_if_new(entry);
             }
         };
         let node = node.map_err(|kind| self.here(kind))?;
         self.charge_slots(&Slot::Node(node))?;
-        self.values.push(Raw::Slot(Slot::Node(node)));
+        self.values.push(Slot::Node(node));
         if matches!(made, Made::Map | Made::Set | Made::Iterator) {
             self.defer(made, Some(node), entry, reference, None);
             return self.enter_if_new(entry);
@@ -108,13 +114,12 @@ impl Decoder {
     }
 
     fn form_data(&mut self, id: u64) -> Result<NodeId, ReplyErrorKind> {
-        let taken = self.index.take_form_entries(id);
-        self.budget.spend(taken.len(), &self.limits)?;
-        let mut entries = Vec::with_capacity(taken.len());
-        for (name, content) in taken {
-            let slot = match &content {
-                Content::Text(text) => Slot::String(text.clone().into()),
-                Content::File { .. } => match blob(&content) {
+        let mut entries = Vec::new();
+        while let Some((name, content)) = self.index.take_form_entry(id) {
+            self.budget.spend(1, &self.limits)?;
+            let slot = match content {
+                Content::Text(text) => Slot::String(text.into()),
+                file @ Content::File { .. } => match blob(file) {
                     Some(file) => Slot::Node(self.add(Node::Blob(file))?),
                     None => Slot::Undefined,
                 },
@@ -136,7 +141,7 @@ impl Decoder {
 
     fn bytes(&mut self, entry: EntryId, kind: ArrayKind, by: &Reference) -> Result<NodeId, ReplyErrorKind> {
         let part = self.index.entry_mut(entry);
-        let content = part.file().ok_or_else(|| missing(&by.text))?.content;
+        let content = part.file_content().ok_or_else(|| missing(&by.text))?;
         if std::mem::replace(&mut part.taken, true) {
             return Err(ReplyErrorKind::UsedTwice { what: kind.js_name() });
         }

@@ -78,17 +78,7 @@ impl Path {
 
 /// Reads a string of a model. Old clients write `$F` for a server reference, which is a part's id else.
 pub(super) fn classify(string: JsString, old_clients: bool) -> Tag {
-    // Nearly all strings are plain text.
-    if string.as_str().is_some_and(|text| !text.starts_with('$')) {
-        return Tag::Scalar(Slot::String(string));
-    }
-    let mut units = string.units();
-    let (first, second) = (units.next(), units.next());
-    drop(units);
-    if first != Some(u16::from(b'$')) {
-        return Tag::Scalar(Slot::String(string));
-    }
-    let tag = second.and_then(|unit| u8::try_from(unit).ok()).unwrap_or(0);
+    let Some(tag) = tag(&string) else { return Tag::Scalar(Slot::String(string)) };
     match tag {
         b'$' => Tag::Scalar(Slot::String(string.slice_from(1))),
         b'u' => Tag::Scalar(Slot::Undefined),
@@ -106,8 +96,21 @@ pub(super) fn classify(string: JsString, old_clients: bool) -> Tag {
     }
 }
 
+/// The character after the dollar of a string that begins with one; 0 for none and for those that are no tag.
+fn tag(string: &JsString) -> Option<u8> {
+    if let Some(text) = string.as_str() {
+        let rest = text.as_bytes().strip_prefix(b"$")?;
+        return Some(rest.first().copied().filter(u8::is_ascii).unwrap_or(0));
+    }
+    let mut units = string.units();
+    let is_tagged = units.next() == Some(u16::from(b'$'));
+    is_tagged.then(|| units.next().and_then(|unit| u8::try_from(unit).ok()).unwrap_or(0))
+}
+
 fn made(tag: u8) -> Made {
     match tag {
+        // Most references are to a part and have no tag.
+        b'0'..=b'9' => Made::Plain,
         b'Q' => Made::Map,
         b'W' => Made::Set,
         b'i' => Made::Iterator,

@@ -28,6 +28,8 @@ impl NodeId {
     }
 }
 
+/// Objects that a [`Builder`] first makes room for: as many as most calls have.
+const FIRST_NODES: usize = 8;
 /// Objects in the first segment of [`Later`]; each segment after it has twice as many as the one before.
 const SEGMENT_NODES: usize = 32;
 /// Segments that ids of 32 bits can need.
@@ -130,6 +132,9 @@ impl Builder {
     /// Beyond 2^32 objects; every decoder's budget ends long before.
     pub fn add(&mut self, node: Node) -> NodeId {
         let id = u32::try_from(self.len()).expect("budgets end long before 2^32 objects");
+        if self.nodes.is_empty() {
+            self.nodes.reserve(FIRST_NODES);
+        }
         self.nodes.push(node);
         NodeId(id)
     }

@@ -5,9 +5,12 @@
 #[expect(unsafe_code, reason = "an allocator that counts can be written in no other way")]
 mod allocator;
 mod deserialised;
+mod envelopes;
 mod families;
 mod forms;
 mod framing;
+#[path = "../support/limits.rs"]
+mod limits;
 mod replies;
 
 use std::{fmt::Write as _, time::Instant};

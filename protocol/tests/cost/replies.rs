@@ -11,26 +11,12 @@ use callboard_protocol::{
 use crate::{
     Allowed, Cost, assert_linear,
     families::{CONTAINERS, Family, PROMISES, REFERENCES},
+    limits::wide_open,
 };
 
 /// The worst by far are brackets, each an object with its place on the stack; settings end them at 512 levels and
 /// 262 144 objects. All others stay below half of that.
 const ALLOWED: Allowed = Allowed { steps_per_byte: 8, peak_per_byte: 240, total_per_byte: 480 };
-
-/// Settings that let everything through but what would need memory beyond the body.
-fn wide_open() -> Limits {
-    let max = usize::MAX;
-    Limits {
-        depth_max: max,
-        nodes_max: max,
-        references_max: max,
-        bytes_max: max,
-        parts_max: max,
-        array_slots_max: u64::MAX,
-        work_max: u64::MAX,
-        ..Limits::default()
-    }
-}
 
 fn resolve(id: &JsString) -> Resolution {
     match id.as_str() {

@@ -74,3 +74,8 @@ fn a_response_is_read_or_refused() {
 fn an_origin_is_allowed_by_the_rules_or_refused() {
     replay("origin");
 }
+
+#[test]
+fn a_frame_is_read_or_refused() {
+    replay("envelope");
+}

@@ -3,12 +3,16 @@
 
 #[path = "../../examples/vectors/action.rs"]
 mod action;
+mod envelope_properties;
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own elsewhere")]
 mod fuzz;
 mod fuzz_replay;
+mod golden_envelope;
 mod golden_reply;
 mod golden_response;
+#[path = "../support/limits.rs"]
+mod limits;
 #[path = "../../examples/vectors/next.rs"]
 mod next;
 mod next_tables;
@@ -25,4 +29,5 @@ mod tagged;
 #[path = "../../examples/vectors/verdict.rs"]
 mod verdict;
 
+use fuzz::drained;
 use verdict::Verdict;

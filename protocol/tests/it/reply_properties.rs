@@ -12,7 +12,7 @@ use callboard_protocol::{
 };
 use proptest::prelude::*;
 
-use crate::{golden_reply::vectors, reply, tagged};
+use crate::{golden_reply::vectors, limits::wide_open, reply, tagged};
 
 pub(crate) fn known(_: &JsString) -> Resolution {
     Resolution::Known
@@ -235,21 +235,6 @@ fn mutated_vectors_are_decoded_or_refused() {
                 }
             }
         }
-    }
-}
-
-/// Settings that let everything through but what would need memory beyond the body.
-fn wide_open() -> Limits {
-    let max = usize::MAX;
-    Limits {
-        depth_max: max,
-        nodes_max: max,
-        references_max: max,
-        bytes_max: max,
-        parts_max: max,
-        array_slots_max: u64::MAX,
-        work_max: u64::MAX,
-        ..Limits::default()
     }
 }
 

@@ -6,11 +6,13 @@ use callboard_protocol::{
     Value,
     multipart::Part,
     reply::{Encoded, Incoming, Limits, ReplyError, decode_parts, encode},
-    value::{Flow, Items, Node, Promise, Stream, StreamEnd},
+    value::Flow,
 };
 use proptest::prelude::*;
 
 use crate::{
+    drained::drained,
+    fuzz::arriving::has_failures,
     golden_reply::vectors,
     reply,
     reply_properties::{any_value, known},
@@ -28,7 +30,7 @@ fn streamed(parts: &[Part], limits: Limits) -> (Result<Value, ReplyError>, u64) 
     let mut incoming = Incoming::new(limits, Flow::default(), Box::new(known));
     let pushed = parts.iter().try_for_each(|part| incoming.push(part.clone()));
     let root = pushed.and_then(|()| incoming.finish());
-    let settled = root.map(|root| tagged::drained(&root).expect("the end settles everything"));
+    let settled = root.map(|root| drained(&root).expect("the end settles everything"));
     (settled, incoming.steps())
 }
 
@@ -105,17 +107,6 @@ fn interleaved(parts: &[Part], choices: &[prop::sample::Index]) -> Vec<Part> {
         ordered.extend(block.parts);
     }
     ordered
-}
-
-/// Whether a promise was rejected or a stream broke off: what had not come may be there as a whole.
-fn has_failures(value: &Value) -> bool {
-    value.graph().nodes().any(|node| match node {
-        Node::Promise(promise) => matches!(promise.now(), Promise::Rejected { .. }),
-        Node::Stream(Stream { items: Items::Complete { end, .. }, .. }) => {
-            matches!(end, StreamEnd::Errored { .. })
-        }
-        _ => false,
-    })
 }
 
 proptest! {

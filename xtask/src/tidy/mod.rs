@@ -1,5 +1,7 @@
 //! What reviews would have to look for by hand.
 
+mod consistency;
+mod fences;
 mod layers;
 mod licences;
 mod readme;

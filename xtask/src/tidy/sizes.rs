@@ -10,6 +10,7 @@ const RATCHET: &[(&str, usize)] = &[];
 
 /// Where printing is the purpose.
 const PRINTS: &[&str] = &[
+    "cluster/tests/sim/",
     "examples/workload/tests/upload.rs",
     "node/src/app/",
     "protocol/benches/",

@@ -39,5 +39,5 @@ end
 
 local function forget_member(boot)
   redis.call('HDEL', KEYS[1], 'build:' .. boot, 'lined:' .. boot, 'keys:' .. boot, 'draining:' .. boot,
-    'acked:' .. boot, 'busy:' .. boot)
+    'acked:' .. boot, 'busy:' .. boot, 'said:' .. boot)
 end

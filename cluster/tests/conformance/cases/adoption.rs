@@ -6,7 +6,7 @@ use callboard_cluster::store::{Answer, Command, Record, Sent, Stream, Verdict};
 use callboard_protocol::identity::ViewVersion;
 
 use super::on_each;
-use crate::world::{World, boot, call, idempotency, profile, texts};
+use crate::world::{World, all_of_orphan, boot, call, idempotency, profile, texts};
 
 on_each!(
     members_of_another_incarnation_are_orphans,
@@ -37,7 +37,7 @@ async fn members_of_another_incarnation_are_orphans(world: &World) {
     assert_eq!(view.orphans, BTreeSet::from([boot(1), boot(2)]));
     assert_eq!(world.perform(Command::Renew { boot: boot(1) }).await, Answer::Fenced);
     assert_eq!(world.send(boot(1), Stream::Requests, 2, "undelivered").await, Sent::Kept);
-    let Answer::Orphan(Some(left)) = world.perform(Command::Orphan { boot: boot(1) }).await else { panic!() };
+    let Answer::Orphan(Some(left)) = world.perform(all_of_orphan(boot(1))).await else { panic!() };
     assert_eq!(texts(&left.claimed), ["claimed"]);
     assert_eq!(texts(&left.undelivered), ["undelivered"]);
 }

@@ -3,7 +3,7 @@
 use callboard_cluster::store::{Answer, Command, EntryId, Sent, Stream};
 
 use super::on_each;
-use crate::world::{INBOX_FRAMES_MAX, World, boot, frames, ids, texts};
+use crate::world::{INBOX_FRAMES_MAX, World, all_of_orphan, boot, frames, ids, texts};
 
 on_each!(
     a_frame_is_appended_once,
@@ -88,7 +88,7 @@ async fn a_frame_from_before_the_fence_is_kept_and_a_later_one_gone(world: &Worl
     check().await;
 
     // Also after nothing else is left of the session.
-    let Answer::Orphan(Some(left)) = world.perform(Command::Orphan { boot: boot(1) }).await else { panic!() };
+    let Answer::Orphan(Some(left)) = world.perform(all_of_orphan(boot(1))).await else { panic!() };
     let (requests, replies) = (ids(&left.undelivered), ids(&left.replies));
     world.perform(Command::OrphanDone { boot: boot(1), requests, replies }).await;
     assert!(world.view().await.orphans.is_empty());

@@ -9,7 +9,7 @@ use callboard_cluster::{
 use callboard_protocol::identity::{Incarnation, ViewVersion};
 
 use super::on_each;
-use crate::world::{World, boot, profile};
+use crate::world::{World, all_of_orphan, boot, profile};
 
 on_each!(
     an_inbox_is_opened_once_and_again,
@@ -65,9 +65,13 @@ async fn a_view_before_the_first_join_is_none(world: &World) {
     assert_eq!(world.perform(Command::Drain { boot: boot(1) }).await, Answer::View(None));
     let incarnation = world.incarnation();
     assert_eq!(world.perform(Command::Open { incarnation }).await, Answer::View(None));
-    assert_eq!(world.perform(Command::Orphan { boot: boot(1) }).await, Answer::Orphan(None));
-    let acknowledged =
-        Command::AckView { boot: boot(1), version: ViewVersion::from_u64(1), busy: BTreeSet::new() };
+    assert_eq!(world.perform(all_of_orphan(boot(1))).await, Answer::Orphan(None));
+    let acknowledged = Command::AckView {
+        boot: boot(1),
+        version: ViewVersion::from_u64(1),
+        busy: BTreeSet::new(),
+        number: 1,
+    };
     assert_eq!(world.perform(acknowledged).await, Answer::Done);
     assert_eq!(world.perform(Command::View).await, Answer::View(None));
 }
@@ -157,18 +161,22 @@ async fn leases_are_read_in_the_order_asked(world: &World) {
 async fn an_acknowledgement_replaces_an_older_one_only(world: &World) {
     let version = world.join(boot(1)).await.version;
     let slots = |slots: &[u16]| slots.iter().copied().map(Slot::from_index).collect::<BTreeSet<_>>();
-    let acknowledge =
-        |version: ViewVersion, busy: &[u16]| Command::AckView { boot: boot(1), version, busy: slots(busy) };
+    let acknowledge = |number, version: ViewVersion, busy: &[u16]| Command::AckView {
+        boot: boot(1),
+        version,
+        busy: slots(busy),
+        number,
+    };
     let later = ViewVersion::from_u64(version.as_u64() + 1);
 
-    world.perform(acknowledge(version, &[])).await;
+    world.perform(acknowledge(1, version, &[])).await;
     assert_eq!(world.view().await.members[&boot(1)].busy, slots(&[]));
-    world.perform(acknowledge(later, &[0, 1023])).await;
-    world.perform(acknowledge(version, &[7])).await;
+    world.perform(acknowledge(3, later, &[0, 1023])).await;
+    world.perform(acknowledge(2, version, &[7])).await;
     let member = world.view().await.members[&boot(1)].clone();
     assert_eq!((member.acked, member.busy), (later, slots(&[0, 1023])));
 
-    let stranger = Command::AckView { boot: boot(2), version, busy: slots(&[]) };
+    let stranger = Command::AckView { boot: boot(2), version, busy: slots(&[]), number: 1 };
     assert_eq!(world.perform(stranger).await, Answer::Done);
     assert_eq!(world.view().await.members.len(), 1);
 }
@@ -197,7 +205,7 @@ async fn leaving_needs_an_empty_inbox(world: &World) {
     assert!(view.version > before.version && view.orphans.is_empty());
     assert_eq!(view.members.keys().collect::<Vec<_>>(), [&boot(2)]);
     assert_eq!(world.perform(Command::Renew { boot: boot(1) }).await, Answer::Fenced);
-    assert_eq!(world.perform(Command::Orphan { boot: boot(1) }).await, Answer::Orphan(None));
+    assert_eq!(world.perform(all_of_orphan(boot(1))).await, Answer::Orphan(None));
     // And again, and by one that never was.
     assert_eq!(world.perform(leave).await, Answer::Left(true));
     assert_eq!(world.perform(Command::Leave { boot: boot(9) }).await, Answer::Left(true));

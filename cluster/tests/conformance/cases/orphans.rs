@@ -3,7 +3,7 @@
 use callboard_cluster::store::{Answer, Command, Orphan, Stream};
 
 use super::on_each;
-use crate::world::{World, boot, ids, texts};
+use crate::world::{World, all_of_orphan, boot, ids, texts};
 
 on_each!(
     a_fence_needs_the_counter,
@@ -14,10 +14,11 @@ on_each!(
     an_orphan_stays_until_everything_of_it_is_answered,
     an_orphan_without_entries_is_forgotten_at_once,
     a_fenced_inbox_is_frozen,
+    an_orphan_is_read_in_pieces,
 );
 
 async fn left(world: &World, boot: callboard_protocol::identity::Boot) -> Orphan {
-    let answer = world.perform(Command::Orphan { boot }).await;
+    let answer = world.perform(all_of_orphan(boot)).await;
     let Answer::Orphan(Some(left)) = answer else { panic!("{answer:?}") };
     left
 }
@@ -71,10 +72,10 @@ async fn what_was_claimed_is_told_from_what_was_not_delivered(world: &World) {
 
 async fn who_is_no_orphan_left_nothing(world: &World) {
     world.join(boot(1)).await;
-    assert_eq!(world.perform(Command::Orphan { boot: boot(1) }).await, Answer::Orphan(None));
+    assert_eq!(world.perform(all_of_orphan(boot(1))).await, Answer::Orphan(None));
     // Fenced, but not evicted.
     world.fence(boot(1), 1).await;
-    assert_eq!(world.perform(Command::Orphan { boot: boot(1) }).await, Answer::Orphan(None));
+    assert_eq!(world.perform(all_of_orphan(boot(1))).await, Answer::Orphan(None));
 }
 
 async fn an_orphan_stays_until_everything_of_it_is_answered(world: &World) {
@@ -98,7 +99,7 @@ async fn an_orphan_stays_until_everything_of_it_is_answered(world: &World) {
     let version = world.view().await.version;
     assert!(!done(ids(&all.undelivered), vec![]).await);
     assert_eq!(world.view().await.version, version);
-    assert_eq!(world.perform(Command::Orphan { boot: boot(1) }).await, Answer::Orphan(None));
+    assert_eq!(world.perform(all_of_orphan(boot(1))).await, Answer::Orphan(None));
     assert!(!done(ids(&all.undelivered), ids(&all.replies)).await);
 }
 
@@ -120,4 +121,39 @@ async fn a_fenced_inbox_is_frozen(world: &World) {
     assert_eq!(world.perform(Command::ReadRequests { boot: boot(1), frames_max: 1 }).await, Answer::Gone);
     assert_eq!(world.perform(Command::Leave { boot: boot(1) }).await, Answer::Left(true));
     assert_eq!(texts(&left(world, boot(1)).await.claimed), ["a"]);
+}
+
+async fn an_orphan_is_read_in_pieces(world: &World) {
+    world.join(boot(1)).await;
+    world.join(boot(2)).await;
+    for (number, frame) in [(1, "first"), (2, "second"), (3, "third")] {
+        world.send(boot(1), Stream::Requests, number, frame).await;
+    }
+    world.send(boot(1), Stream::Replies, 1, "reply").await;
+    let read = world.read(boot(1), 2).await;
+    world.perform(Command::Settle { boot: boot(1), entries: vec![ids(&read)[0]] }).await;
+    world.fence(boot(1), 1).await;
+    world.perform(Command::Evict { boot: boot(1) }).await;
+    let whole = left(world, boot(1)).await;
+    assert_eq!((whole.claimed.len(), whole.undelivered.len(), whole.replies.len()), (1, 1, 1));
+
+    let mut pieces = Orphan::default();
+    let (mut requests_after, mut replies_after) = Default::default();
+    for _ in 0..3 {
+        let piece = Command::Orphan { boot: boot(1), requests_after, replies_after, frames_max: 1 };
+        let Answer::Orphan(Some(piece)) = world.perform(piece).await else { panic!() };
+        assert!(piece.claimed.len() + piece.undelivered.len() <= 1 && piece.replies.len() <= 1);
+        requests_after = piece
+            .claimed
+            .iter()
+            .chain(&piece.undelivered)
+            .map(|(entry, _)| *entry)
+            .max()
+            .unwrap_or(requests_after);
+        replies_after = piece.replies.iter().map(|(entry, _)| *entry).max().unwrap_or(replies_after);
+        pieces.claimed.extend(piece.claimed);
+        pieces.undelivered.extend(piece.undelivered);
+        pieces.replies.extend(piece.replies);
+    }
+    assert_eq!(pieces, whole);
 }

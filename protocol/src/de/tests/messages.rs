@@ -1,5 +1,7 @@
 //! What a caller reads who sent the wrong thing.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde_json::json as j;
 
@@ -132,13 +134,48 @@ fn what_the_client_sent_is_repeated_in_part_only() {
     let long = "é".repeat(1000);
     let message = refused::<Kind>(&json(j!(long)));
     assert!(message.contains('…') && message.len() < 64 + 100, "{message}");
-    let message = refused::<std::collections::HashMap<String, u8>>(&json(j!({ long: "x" })));
+    let message = refused::<HashMap<String, u8>>(&json(j!({ long: "x" })));
     assert!(message.contains('…') && message.len() < 64 + 100, "{message}");
+}
+
+type Nested<T> = HashMap<String, HashMap<String, HashMap<String, T>>>;
+/// 18 levels, whose names are the client's, and a value that is repeated when it is wrong.
+type Deep = Nested<Nested<Nested<Nested<Nested<Nested<Kind>>>>>>;
+
+/// Goal: names of a path and the value together repeat no more of a call than one name may. Method: `~` for all that the
+/// client chose, which nothing of ours holds.
+#[test]
+fn what_one_error_repeats_is_bounded_as_a_whole() {
+    for name_bytes in [1, 3, 4, 7, 31, 32, 33, 64, 1000] {
+        for value_bytes in [1, 20, 32, 33, 1000] {
+            let name = "~".repeat(name_bytes);
+            let value = (0..18).fold(j!("~".repeat(value_bytes)), |value, _| j!({ &*name: value }));
+            let message = refused::<Deep>(&json(value));
+            let repeated = message.matches('~').count();
+            assert!(repeated <= 64, "{repeated} bytes: {message}");
+            assert!(
+                repeated >= (name_bytes + value_bytes).min(32),
+                "where it is wrong is not told: {message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_middle_of_a_path_with_long_names_is_left_out() {
+    let name = |letter: &str| letter.repeat(30);
+    let value = j!({ name("a"): { name("b"): { name("c"): 1 } } });
+    let message = refused::<Nested<String>>(&json(value));
+    assert_eq!(message, format!("….{}: expected a string, found a number", name("c")));
+    let message = refused::<Nested<bool>>(&json(j!({ "x": { name("b"): { "y": {} } } })));
+    assert_eq!(message, format!(".x.{}.y: expected a boolean, found an object", name("b")));
+    let message = refused::<Nested<bool>>(&json(j!({ "x": { name("b"): { name("c"): {} } } })));
+    assert_eq!(message, format!(".x….{}: expected a boolean, found an object", name("c")));
 }
 
 #[test]
 fn keys_that_are_no_names_stand_in_quotes() {
-    let message = refused::<std::collections::HashMap<String, u8>>(&json(j!({ "a \"b\"\n": null })));
+    let message = refused::<HashMap<String, u8>>(&json(j!({ "a \"b\"\n": null })));
     assert!(message.starts_with(r#"["a \"b\"\n"]: expected"#), "{message}");
 }
 
