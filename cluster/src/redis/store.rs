@@ -49,11 +49,39 @@ type Decode = fn(Value) -> Decoded;
 /// What is asked of Redis for a command that does not wait.
 fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
     let keys = &link.keys;
+    match command {
+        Command::Leases { boots } => {
+            let leases: Vec<_> = boots.iter().map(|boot| keys.of(OfSession::Lease, *boot)).collect();
+            (with(redis::cmd("MGET"), leases), Kind::Plain, answers::leases)
+        }
+        Command::View => (with(redis::cmd("HGETALL"), keys.view()), Kind::Plain, answers::view),
+        Command::TrimReplies { boot, through } => {
+            let mut trim = redis::cmd("XTRIM");
+            trim.arg(keys.of(OfSession::Replies, *boot)).arg("MINID").arg(text(&after(*through)));
+            (trim, Kind::Plain, answers::done)
+        }
+        Command::IdempotencyBegin { .. }
+        | Command::IdempotencyFinish { .. }
+        | Command::IdempotencyAbandon { .. }
+        | Command::IdempotencyResolve { .. }
+        | Command::IdempotencyRestore { .. } => {
+            let (script, decode) = script_on_record(link, command);
+            (script, Kind::Script, decode)
+        }
+        _ => {
+            let (script, decode) = script_on_session(link, command);
+            (script, Kind::Script, decode)
+        }
+    }
+}
+
+/// Scripts on sessions and on the view.
+fn script_on_session(link: &Link, command: &Command) -> (Cmd, Decode) {
+    let keys = &link.keys;
     let ttl_ms = link.settings.keys_ttl.as_millis() as u64;
     let of_session = |script: Script, boot: Boot| script.with_keys(&keys.session(boot));
     let of_view = |script: Script| script.with_keys(&[keys.view()]);
-    let mut plain = None;
-    let (script, decode): (Cmd, Decode) = match command {
+    match command {
         Command::OpenInbox { boot } => {
             (with(of_session(Script::OpenInbox, *boot), (text(boot), ttl_ms)), answers::opened)
         }
@@ -64,15 +92,6 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
             (join, answers::joined)
         }
         Command::Renew { boot } => (with(of_session(Script::Renew, *boot), ttl_ms), answers::renewed),
-        Command::Leases { boots } => {
-            let leases: Vec<_> = boots.iter().map(|boot| keys.of(OfSession::Lease, *boot)).collect();
-            plain = Some(with(redis::cmd("MGET"), leases));
-            (Cmd::new(), answers::leases)
-        }
-        Command::View => {
-            plain = Some(with(redis::cmd("HGETALL"), keys.view()));
-            (Cmd::new(), answers::view)
-        }
         Command::Send { to, stream, sender, number, frame } => {
             let places = [OfSession::stream(*stream), OfSession::Cursors, OfSession::OldCursors];
             let (letter, frames_max) = match stream {
@@ -85,12 +104,6 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
         Command::Settle { boot, entries } => {
             let settle = Script::Settle.with_keys(&[keys.of(OfSession::Requests, *boot)]);
             (with(settle, texts(entries)), answers::done)
-        }
-        Command::TrimReplies { boot, through } => {
-            let mut trim = redis::cmd("XTRIM");
-            trim.arg(keys.of(OfSession::Replies, *boot)).arg("MINID").arg(text(&after(*through)));
-            plain = Some(trim);
-            (Cmd::new(), answers::done)
         }
         Command::Fence { boot, counter } => {
             (with(of_session(Script::Fence, *boot), (*counter, ttl_ms)), answers::fencing)
@@ -116,6 +129,14 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
             (with(of_session(Script::Leave, *boot), (text(boot), ttl_ms)), answers::left)
         }
         Command::Open { incarnation } => (with(of_view(Script::Open), incarnation.as_str()), answers::view),
+        _ => unreachable!("reads and plain commands are asked elsewhere"),
+    }
+}
+
+/// Scripts on what is known of idempotency keys.
+fn script_on_record(link: &Link, command: &Command) -> (Cmd, Decode) {
+    let keys = &link.keys;
+    match command {
         Command::IdempotencyBegin { idempotency, boot, call, attempt, again } => {
             let mut begin = Script::IdempotencyBegin.with_keys(&[keys.idempotency(idempotency.key)]);
             begin.arg(hex(idempotency.digest)).arg(text(boot)).arg(text(call)).arg(*attempt);
@@ -142,13 +163,7 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
             of_record(&mut restore, record, idempotency.digest);
             (restore, answers::done)
         }
-        Command::ReadRequests { .. } | Command::ReadClaimed { .. } | Command::ReadReplies { .. } => {
-            unreachable!("reads are asked elsewhere")
-        }
-    };
-    match plain {
-        Some(plain) => (plain, Kind::Plain, decode),
-        None => (script, Kind::Script, decode),
+        _ => unreachable!("asked for those commands alone"),
     }
 }
 

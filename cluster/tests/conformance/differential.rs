@@ -97,7 +97,6 @@ impl Side {
             14 => Command::Settle { boot, entries: self.chosen(seen, boot, Stream::Requests, b) },
             15 => Command::TrimReplies { boot, through: after(Stream::Replies) },
             16 => Command::Fence { boot, counter: u64::from(a % 3) + 1 },
-            17 => Command::Evict { boot },
             18 => Command::Orphan {
                 boot,
                 requests_after: after(Stream::Requests),
@@ -117,7 +116,7 @@ impl Side {
             21 => Command::Drain { boot },
             // Seldom, as there is nothing to be seen of a session after it.
             22 if a % 8 == 0 => Command::Leave { boot },
-            22 => Command::Evict { boot },
+            17 | 22 => Command::Evict { boot },
             23 => Command::Open { incarnation: self.world.incarnation() },
             24 | 25 => Command::IdempotencyBegin { idempotency, boot, call: id, attempt, again: a & 4 != 0 },
             26 => {
