@@ -3,8 +3,9 @@
 //! *Objective*: every decision that two nodes or two threads could disagree on, as plain state machines: state and
 //! input in, decision out. The same code runs in the node and under simulation.
 //!
-//! *Non-objective*: no sockets, no clocks, no actors. Time and randomness are passed in; what carries calls is a
-//! [`port`](call_port) with an adapter in [`memory`].
+//! *Non-objective*: no sockets, no clocks, no actors, but in the folder `redis`. Time and randomness are passed in; what carries calls is a
+//! [`port`](call_port) with an adapter in [`memory`], and what nodes share is a [`port`](store) with adapters in [`memory`] and,
+//! behind the feature of that name, in `redis`.
 
 pub mod call_port;
 pub mod clock;
@@ -14,6 +15,8 @@ pub mod key_lines;
 pub mod memory;
 pub mod mutant;
 pub mod placement;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod revalidation_log;
 pub mod slot;
 pub mod store;

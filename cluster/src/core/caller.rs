@@ -237,9 +237,9 @@ impl Core {
                     && self.io.now < waiting.submission.deadline =>
             {
                 waiting.maybe_started = true;
-                self.again(call, &verdict);
+                self.again(call, Some(&verdict));
             }
-            Answer::Busy if self.try_elsewhere(call, &verdict) => {}
+            Answer::Busy if self.try_elsewhere(call, Some(&verdict)) => {}
             answer => self.answer(call, answer, None),
         }
     }
@@ -251,22 +251,21 @@ impl Core {
         if last || self.io.now >= waiting.submission.deadline {
             self.answer(call, Answer::Moved, None);
         } else {
-            self.again(call, verdict);
+            self.again(call, Some(verdict));
         }
     }
 
     /// Another attempt, once the view is as new as that of whoever turned the last one away.
-    pub(super) fn again(&mut self, call: CallId, verdict: &Verdict) {
+    pub(super) fn again(&mut self, call: CallId, verdict: Option<&Verdict>) {
         self.io.counters.resent += 1;
         let waiting = self.caller.calls.get_mut(&call).expect("asked for one that is there");
         waiting.attempt += 1;
         waiting.place = Place::Here;
-        waiting.not_before = Some((verdict.incarnation.clone(), verdict.view));
-        let newer = self
-            .views
-            .current
-            .as_ref()
-            .is_none_or(|view| view.incarnation == verdict.incarnation && view.version < verdict.view);
+        waiting.not_before = verdict.map(|verdict| (verdict.incarnation.clone(), verdict.view));
+        let newer = verdict.is_some_and(|verdict| {
+            let current = self.views.current.as_ref();
+            current.is_none_or(|view| view.incarnation == verdict.incarnation && view.version < verdict.view)
+        });
         if newer {
             self.session.want_view();
         }
@@ -389,7 +388,9 @@ impl Core {
             }
             Settled::Full(calls) => {
                 for call in calls {
-                    if self.caller.calls.get(&call).is_some_and(|call| call.place == Place::Sending(to)) {
+                    let sending =
+                        self.caller.calls.get(&call).filter(|call| call.place == Place::Sending(to));
+                    if sending.is_some() && !self.try_elsewhere(call, None) {
                         self.answer(call, Answer::Busy, None);
                     }
                 }

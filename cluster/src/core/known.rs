@@ -14,8 +14,10 @@ use crate::store::{Command, Record};
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     records: HashMap<u128, (Idempotency, Run)>,
-    /// Keys, the oldest first. A key may stand here twice; the first time counts.
+    /// Their keys, the oldest first.
     order: VecDeque<u128>,
+    /// Bytes of the outcomes among them.
+    bytes: usize,
     /// What is still to be put back.
     to_restore: VecDeque<u128>,
     restoring: usize,
@@ -28,6 +30,15 @@ enum Run {
     Done { call: CallId, outcome: Bytes },
 }
 
+impl Run {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Running { .. } => 0,
+            Self::Done { outcome, .. } => outcome.len(),
+        }
+    }
+}
+
 impl Known {
     pub(crate) fn running(&mut self, key: Idempotency, call: CallId, attempt: u32, settings: &Settings) {
         self.keep(key, Run::Running { call, attempt }, settings);
@@ -38,16 +49,23 @@ impl Known {
     }
 
     pub(crate) fn forget(&mut self, key: u128) {
-        self.records.remove(&key);
+        if let Some((_, run)) = self.records.remove(&key) {
+            self.bytes -= run.bytes();
+            self.order.retain(|known| *known != key);
+        }
     }
 
     fn keep(&mut self, key: Idempotency, run: Run, settings: &Settings) {
-        if self.records.insert(key.key, (key, run)).is_none() {
-            self.order.push_back(key.key);
+        self.bytes += run.bytes();
+        match self.records.insert(key.key, (key, run)) {
+            None => self.order.push_back(key.key),
+            Some((_, earlier)) => self.bytes -= earlier.bytes(),
         }
-        while self.order.len() > settings.idempotency_known_max {
-            let Some(oldest) = self.order.pop_front() else { break };
-            self.records.remove(&oldest);
+        while self.order.len() > settings.idempotency_known_max
+            || self.bytes > settings.idempotency_known_bytes_max
+        {
+            let Some(oldest) = self.order.front().copied() else { break };
+            self.forget(oldest);
         }
     }
 

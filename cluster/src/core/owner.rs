@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Owner {
     pub(super) last_run: u64,
     pub(super) runs: BTreeMap<RunId, Run>,
+    /// How many of them came from other nodes.
+    remote: usize,
     pub(super) by_call: HashMap<(CallId, u32), RunId>,
     /// Calls that wait for no other, in order of arrival.
     pub(super) queue: VecDeque<RunId>,
@@ -116,9 +118,9 @@ impl Owner {
         self.runs.is_empty() && self.to_settle.is_empty() && self.settling.is_empty()
     }
 
-    /// How many calls are taken in and not ended.
+    /// How many calls of other nodes are taken in and not ended.
     pub(crate) fn taken_in(&self) -> usize {
-        self.runs.len()
+        self.remote
     }
 
     /// Whether this entry of the current inbox is known, or is being forgotten.
@@ -217,6 +219,7 @@ impl Core {
             begun: false,
             ended: None,
         };
+        self.owner.remote += usize::from(run.from != From::Here);
         self.owner.runs.insert(id, run);
     }
 
@@ -262,6 +265,7 @@ impl Core {
     /// A run is over; whoever waits behind it may start.
     pub(crate) fn run_over(&mut self, id: RunId) {
         let Some(run) = self.owner.runs.remove(&id) else { return };
+        self.owner.remote -= usize::from(run.from != From::Here);
         self.io.clear_timer(run.deadline, Timer::Run(id));
         self.owner.by_call.remove(&(run.route.call, run.route.attempt));
         self.detach(id, &run.route);

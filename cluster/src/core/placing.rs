@@ -14,7 +14,7 @@ use crate::{mutant::Mutant, placement};
 
 impl Core {
     /// A call that waits for no other may be run by another member of its action's set.
-    pub(super) fn try_elsewhere(&mut self, call: CallId, verdict: &Verdict) -> bool {
+    pub(super) fn try_elsewhere(&mut self, call: CallId, verdict: Option<&Verdict>) -> bool {
         let now = self.io.now;
         let waiting = self.caller.calls.get_mut(&call).expect("asked for one that is there");
         let Some(boot) = waiting.place.boot(self.session.boot()) else { return false };

@@ -28,7 +28,7 @@ pub struct Settings {
     pub frame_bytes_max: usize,
     /// Most calls that a key's line holds at its owner. Default 64.
     pub key_queue_max: usize,
-    /// Most calls of other nodes and of keys that are taken in and not ended. Default 1,024.
+    /// Most calls of other nodes that are taken in and not ended. Default 1,024.
     pub permits_max: usize,
     /// Most attempts at one call. Default 8.
     pub attempts_max: u32,
@@ -42,6 +42,8 @@ pub struct Settings {
     pub idempotency_retention: Duration,
     /// How many records of idempotency keys a node remembers in case the store forgets them. Default 4,096.
     pub idempotency_known_max: usize,
+    /// How many bytes of outcomes it remembers for that. Default 16 MiB.
+    pub idempotency_known_bytes_max: usize,
     /// Most chunks of a transfer that were written and not yet taken by their reader. Default 8.
     pub transfer_chunks_max: usize,
     /// Largest chunk of a transfer, in bytes. Default 64 KiB.
@@ -71,6 +73,7 @@ impl Default for Settings {
             idempotency_poll: Duration::from_millis(100),
             idempotency_retention: Duration::from_hours(24),
             idempotency_known_max: 4096,
+            idempotency_known_bytes_max: 16 << 20,
             transfer_chunks_max: 8,
             chunk_bytes_max: 64 << 10,
             transfer_gone: Duration::from_secs(5),

@@ -1,7 +1,7 @@
 //! The store in memory: what Redis and its scripts do, as plain code. Simulations run on it, and a conformance suite
 //! holds both to the same answers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use callboard_protocol::identity::{Boot, Incarnation, ProcessId, RedisMillis, ViewVersion};
@@ -27,6 +27,8 @@ pub struct Store {
     orphans: HashMap<Boot, Inbox>,
     /// Cursors of what is gone: (session, stream, sender) → number of the last frame.
     pub(super) old_cursors: HashMap<(Boot, Stream, ProcessId), u64>,
+    /// Sessions that were fenced or left: they do not come back.
+    gone: HashSet<Boot>,
     pub(super) records: HashMap<u128, Kept>,
     pub(super) last_entry: EntryId,
 }
@@ -45,6 +47,7 @@ impl Store {
             inboxes: HashMap::new(),
             orphans: HashMap::new(),
             old_cursors: HashMap::new(),
+            gone: HashSet::new(),
             records: HashMap::new(),
             last_entry: EntryId::default(),
         }
@@ -169,8 +172,8 @@ impl Store {
     }
 
     fn open_inbox(&mut self, boot: Boot) -> Answer {
-        let gone = self.orphans.contains_key(&boot)
-            || self.view.as_ref().is_some_and(|view| view.orphans.contains(&boot));
+        let gone =
+            self.gone.contains(&boot) || self.view.as_ref().is_some_and(|view| view.orphans.contains(&boot));
         if gone {
             return Answer::Opened(false);
         }
@@ -274,6 +277,7 @@ impl Store {
             for ((stream, sender), last) in inbox.cursors.drain() {
                 self.old_cursors.insert((boot, stream, sender), last);
             }
+            self.gone.insert(boot);
             self.orphans.insert(boot, inbox);
         }
     }

@@ -1,0 +1,158 @@
+//! The name of every key. All of one lane carry one hash tag, so they live on one shard of a Redis Cluster and one script
+//! may touch several.
+
+use std::{fmt, str::FromStr};
+
+use callboard_protocol::identity::Boot;
+
+use crate::store::Stream;
+
+/// What distinguishes a cluster from others on the same Redis: letters, digits, `.`, `_` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace(Box<str>);
+
+/// A text that is no namespace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{found:?} is no namespace: use 1 to {NAMESPACE_BYTES_MAX} letters, digits, dots, underscores and hyphens"
+)]
+pub struct BadNamespace {
+    found: String,
+}
+
+/// Longest namespace, in bytes: it stands in every key.
+const NAMESPACE_BYTES_MAX: usize = 64;
+
+impl FromStr for Namespace {
+    type Err = BadNamespace;
+
+    fn from_str(text: &str) -> Result<Self, BadNamespace> {
+        // Braces would end the hash tag, and stars and brackets mean something in the patterns of access lists.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if text.is_empty() || text.len() > NAMESPACE_BYTES_MAX || !text.bytes().all(fits) {
+            return Err(BadNamespace { found: text.chars().take(NAMESPACE_BYTES_MAX + 1).collect() });
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names the keys of one lane of one cluster.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    tag: Box<str>,
+}
+
+/// The kinds of keys that a session has; their names end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfSession {
+    Lease,
+    Requests,
+    Replies,
+    Cursors,
+    OldRequests,
+    OldReplies,
+    OldCursors,
+}
+
+impl OfSession {
+    /// In the order in which the scripts take them, after the view.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Lease,
+        Self::Requests,
+        Self::Replies,
+        Self::Cursors,
+        Self::OldRequests,
+        Self::OldReplies,
+        Self::OldCursors,
+    ];
+
+    /// The stream of a session that can still get something.
+    pub(crate) fn stream(stream: Stream) -> Self {
+        match stream {
+            Stream::Requests => Self::Requests,
+            Stream::Replies => Self::Replies,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Requests => "in",
+            Self::Replies => "re",
+            Self::Cursors => "cur",
+            Self::OldRequests => "orph",
+            Self::OldReplies => "ore",
+            Self::OldCursors => "ocur",
+        }
+    }
+}
+
+impl Keys {
+    /// The keys of a lane.
+    #[must_use]
+    pub fn new(namespace: &Namespace, lane: u16) -> Self {
+        Self { tag: format!("{{cb:{namespace}:{lane}}}").into() }
+    }
+
+    /// Who is a member. A hash; it does not expire.
+    #[must_use]
+    pub fn view(&self) -> String {
+        format!("{}:view", self.tag)
+    }
+
+    /// What is known of an idempotency key. A hash that expires with the retention.
+    #[must_use]
+    pub fn idempotency(&self, key: u128) -> String {
+        format!("{}:idem:{key:032x}", self.tag)
+    }
+
+    pub(crate) fn of(&self, kind: OfSession, boot: Boot) -> String {
+        format!("{}:{}:{boot}", self.tag, kind.name())
+    }
+
+    /// The view and all keys of a session, as the scripts take them.
+    pub(crate) fn session(&self, boot: Boot) -> Vec<String> {
+        let own = OfSession::ALL.map(|kind| self.of(kind, boot));
+        std::iter::once(self.view()).chain(own).collect()
+    }
+
+    /// Two keys that exist only within one script, while a connection is made.
+    pub(crate) fn probes(&self) -> [String; 2] {
+        ["a", "b"].map(|name| format!("{}:probe:{name}", self.tag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callboard_protocol::identity::ProcessId;
+
+    use super::*;
+
+    #[test]
+    fn all_keys_of_a_lane_have_its_hash_tag() {
+        let keys = Keys::new(&"guest-book.1".parse().unwrap(), 0);
+        let boot = Boot { process: ProcessId::from_u128(0xab), session: 7 };
+        assert_eq!(keys.view(), "{cb:guest-book.1:0}:view");
+        assert_eq!(
+            keys.session(boot)[1..3],
+            [
+                "{cb:guest-book.1:0}:lease:000000000000000000000000000000ab.7",
+                "{cb:guest-book.1:0}:in:000000000000000000000000000000ab.7"
+            ]
+        );
+        assert_eq!(keys.idempotency(1), "{cb:guest-book.1:0}:idem:00000000000000000000000000000001");
+    }
+
+    #[test]
+    fn what_would_end_the_hash_tag_is_no_namespace() {
+        for wrong in ["", "a}b", "a b", "a*", "a:b", &"a".repeat(65)] {
+            assert!(wrong.parse::<Namespace>().is_err(), "{wrong}");
+        }
+    }
+}

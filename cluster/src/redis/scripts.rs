@@ -1,0 +1,163 @@
+//! The scripts, and how they are loaded and asked for. Redis knows a script by the hash of its text, so nodes of two
+//! versions may share one.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Pipeline};
+
+/// What the user of Redis has to be allowed to do, on keys `{cb:<namespace>:*`, in the notation of its access lists.
+///
+/// A connection checks it when it is opened: a script that ran into a missing permission half-way would leave its work
+/// half done.
+pub const ACL_COMMANDS: &[&str] = &[
+    "del",
+    "evalsha",
+    "exists",
+    "get",
+    "hdel",
+    "hexists",
+    "hget",
+    "hgetall",
+    "hmget",
+    "hset",
+    "incr",
+    "info",
+    "mget",
+    "pexpire",
+    "rename",
+    "script|load",
+    "set",
+    "time",
+    "xack",
+    "xadd",
+    "xdel",
+    "xgroup|create",
+    "xgroup|destroy",
+    "xinfo|groups",
+    "xlen",
+    "xpending",
+    "xrange",
+    "xread",
+    "xreadgroup",
+    "xtrim",
+];
+
+/// One of the scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Script {
+    Incarnation,
+    Probe,
+    OpenInbox,
+    Join,
+    Renew,
+    Send,
+    Settle,
+    Fence,
+    Evict,
+    Orphan,
+    OrphanDone,
+    AckView,
+    Drain,
+    Leave,
+    Open,
+    IdempotencyBegin,
+    IdempotencyFinish,
+    IdempotencyAbandon,
+    IdempotencyResolve,
+    IdempotencyRestore,
+}
+
+/// With the first line, Redis checks before it starts the script whether there is memory, replicas and permission to
+/// write; without it, it would find out at the first command that needs it, with half of the script done.
+macro_rules! writes {
+    ($name:literal) => {
+        concat!("#!lua\n", include_str!(concat!("scripts/", $name, ".lua")))
+    };
+    (shared, $name:literal) => {
+        concat!(
+            "#!lua\n",
+            include_str!("scripts/shared.lua"),
+            "\n",
+            include_str!(concat!("scripts/", $name, ".lua"))
+        )
+    };
+}
+
+const TEXTS: [(Script, &str); 20] = [
+    (Script::Incarnation, concat!("#!lua flags=no-writes\n", include_str!("scripts/incarnation.lua"))),
+    (Script::Probe, writes!("probe")),
+    (Script::OpenInbox, writes!(shared, "open_inbox")),
+    (Script::Join, writes!(shared, "join")),
+    (Script::Renew, writes!(shared, "renew")),
+    (Script::Send, writes!("send")),
+    (Script::Settle, writes!("settle")),
+    (Script::Fence, writes!(shared, "fence")),
+    (Script::Evict, writes!(shared, "evict")),
+    (Script::Orphan, writes!(shared, "orphan")),
+    (Script::OrphanDone, writes!("orphan_done")),
+    (Script::AckView, writes!("ack_view")),
+    (Script::Drain, writes!(shared, "drain")),
+    (Script::Leave, writes!(shared, "leave")),
+    (Script::Open, writes!(shared, "open")),
+    (Script::IdempotencyBegin, writes!("idempotency_begin")),
+    (Script::IdempotencyFinish, writes!("idempotency_finish")),
+    (Script::IdempotencyAbandon, writes!("idempotency_abandon")),
+    (Script::IdempotencyResolve, writes!("idempotency_resolve")),
+    (Script::IdempotencyRestore, writes!("idempotency_restore")),
+];
+
+static HASHES: LazyLock<[String; TEXTS.len()]> =
+    LazyLock::new(|| TEXTS.map(|(_, text)| redis::Script::new(text).get_hash().to_owned()));
+
+impl Script {
+    /// The command that runs it, with its keys. Arguments follow.
+    pub(crate) fn with_keys(self, keys: &[String]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&HASHES[self as usize]).arg(keys.len()).arg(keys);
+        command
+    }
+
+    /// The commands that make Redis know all of them.
+    pub(crate) fn load_all() -> Pipeline {
+        let mut pipeline = redis::pipe();
+        for (_, text) in TEXTS {
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(text);
+        }
+        pipeline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_has_its_text() {
+        for (place, (script, _)) in TEXTS.iter().enumerate() {
+            assert_eq!(*script as usize, place, "{script:?}");
+        }
+    }
+
+    /// Goal: whoever lacks a permission finds out when connecting. Method: look for the commands in the texts.
+    #[test]
+    fn the_probe_does_all_that_the_scripts_do() {
+        let commands = |text: &str| -> std::collections::BTreeSet<String> {
+            text.split("redis.call('")
+                .skip(1)
+                .map(|rest| rest.split('\'').next().unwrap().to_owned())
+                .collect()
+        };
+        let probed = commands(TEXTS[Script::Probe as usize].1);
+        for (script, text) in TEXTS {
+            let missing: Vec<_> = commands(text).difference(&probed).cloned().collect();
+            assert!(missing.is_empty(), "{script:?}: {missing:?}");
+        }
+        for command in probed {
+            let command = command.to_lowercase();
+            assert!(
+                ACL_COMMANDS.iter().any(|acl| acl.split('|').next() == Some(command.as_str())),
+                "{command}"
+            );
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Both adapters of the store port give the same answers: the store in memory, on which simulations run, and Redis.
+//!
+//! Needs `redis-server` 7.0 or later, or its path in `REDIS_SERVER`.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod cases;
+mod connections;
+mod differential;
+mod permissions;
+mod places;
+mod server;
+mod world;
