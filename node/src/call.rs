@@ -2,13 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use callboard_protocol::action::CallId;
+use callboard_protocol::{action::CallId, envelope::Idempotency, identity::FencingToken};
 use tokio::sync::Notify;
 
 use crate::{
@@ -23,6 +23,9 @@ pub(crate) struct Call {
     pub(crate) arguments: CallArguments,
     /// The key of the line it waits in, empty for `serial`; `None` where it waits for no other.
     pub(crate) line: Option<String>,
+    /// The client's word that calls are one.
+    #[allow(dead_code)] // until calls are routed
+    pub(crate) idempotency: Option<Idempotency>,
     /// Counts it until it ended, or was dropped without having started.
     pub(crate) in_flight: InFlight,
 }
@@ -51,6 +54,8 @@ pub(crate) struct CallInfo {
     pub(crate) principal: Option<Principal>,
     pub(crate) timeout: Duration,
     pub(crate) deadline: Instant,
+    /// Of a keyed call.
+    pub(crate) token: OnceLock<FencingToken>,
     pub(crate) start: Start,
     pub(crate) cancellation: Cancellation,
 }

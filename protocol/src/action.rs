@@ -156,6 +156,12 @@ pub enum CallError {
     /// The deadline passed while it waited; it did not start.
     #[error("the call waited past its deadline")]
     Expired,
+    /// Nobody who could run it was there; it did not start.
+    #[error("no node could take the call")]
+    Moved,
+    /// Its idempotency key came before with another body; it did not start.
+    #[error("the idempotency key came before with another body")]
+    Conflict,
     /// The node is stopping; it did not start.
     #[error("the node is stopping")]
     Draining,
@@ -177,6 +183,8 @@ impl CallError {
         match self {
             Self::Overloaded { .. } => ErrorCode::Overloaded,
             Self::Expired => ErrorCode::Expired,
+            Self::Moved => ErrorCode::Moved,
+            Self::Conflict => ErrorCode::IdempotencyConflict,
             Self::Draining => ErrorCode::Draining,
             Self::DeadlineExceeded { .. } => ErrorCode::DeadlineExceeded,
             Self::OutcomeUnknown => ErrorCode::OutcomeUnknown,

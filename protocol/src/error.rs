@@ -95,12 +95,18 @@ error_codes! {
     NotFound, "not-found", 404, Refused;
     /// Only GET and HEAD on pages, and POST for actions.
     MethodNotAllowed, "method-not-allowed", 405, Refused;
+    /// The idempotency key came before with another body.
+    IdempotencyConflict, "idempotency-conflict", 422, Refused;
+    /// The header `idempotency-key` is empty, too long, or not visible ASCII.
+    BadIdempotencyKey, "bad-idempotency-key", 400, Refused;
     /// Too many calls run or wait already.
     Overloaded, "overloaded", 503, Overloaded;
     /// The deadline passed before the call started.
     Expired, "expired", 503, Overloaded;
     /// A large file of the call cannot be kept: the disk for temporary files is full or broken.
     SpillFailed, "spill-failed", 503, Overloaded;
+    /// No node could take the call: those that it belonged to left or died before they began it.
+    Moved, "moved", 503, Overloaded;
     /// The node is stopping.
     Draining, "draining", 503, Overloaded;
     /// The action was still running at its deadline.

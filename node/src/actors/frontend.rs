@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
@@ -15,6 +15,7 @@ use callboard_protocol::{
     ErrorCode, Value,
     action::{CallError, CallId},
     de::DeError,
+    envelope::Idempotency,
     flight,
     js::JsString,
     reference::{ActionReference, Verified},
@@ -157,6 +158,7 @@ impl Frontend {
         admitted: Admitted,
         sent: Value,
         arriving: Option<Arriving>,
+        idempotency: Option<Idempotency>,
     ) -> Result<Answered, Refused> {
         let in_flight = InFlight::begin(&self.node);
         if self.node.is_draining() {
@@ -179,12 +181,13 @@ impl Frontend {
             principal,
             timeout,
             deadline,
+            token: OnceLock::new(),
             start: Start::default(),
             cancellation: Cancellation::default(),
         });
         let call = info.id;
         let waiting = Waiting(Arc::clone(&info));
-        match self.place(Call { info, action, arguments, line, in_flight }).await {
+        match self.place(Call { info, action, arguments, line, idempotency, in_flight }).await {
             Ok(settlement) => Ok(Answered { call, deadline, settlement, waiting }),
             Err(error) => Err(Refused::from(error).of_call(call)),
         }

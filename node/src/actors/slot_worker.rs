@@ -54,8 +54,21 @@ pub(crate) type Reply = oneshot::Sender<Result<Settlement, CallError>>;
 pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
     pub(crate) published: Published,
+    /// Set if it is what an earlier call with the same idempotency key ended in.
+    #[allow(dead_code)] // until calls are routed
+    pub(crate) replayed: Option<Replayed>,
     /// The call's place, if its answer goes on.
     pub(crate) held: Option<Held>,
+}
+
+/// How much of an earlier call's answer is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // until calls are routed
+pub(crate) enum Replayed {
+    /// All.
+    Whole,
+    /// Status and headers: the body was too large to be kept, or streamed.
+    BodyNotKept,
 }
 
 /// The place of a call among those that run: kept until its answer ended.
@@ -221,7 +234,7 @@ async fn run(call: Call, reply: Reply) {
     if let Some(reply) = reply {
         let goes_on = matches!(&outcome.settled, Settled::Value(answer) if answer.rest.is_some());
         let held = goes_on.then_some(Held { _permit: permit, _in_flight: in_flight });
-        answer(reply, Ok(Settlement { outcome, published, held }));
+        answer(reply, Ok(Settlement { outcome, published, replayed: None, held }));
     }
 }
 

@@ -145,6 +145,14 @@ impl ActionContext {
         self.effects.borrow_mut().refresh = true;
     }
 
+    /// Of a call with a key, or of a `serial` action: a number that grows with each change of the node that runs calls of
+    /// this key. Whatever the action writes to can keep the largest it saw and refuse a smaller one: that is from a node
+    /// that was taken for dead and went on. `None` where nothing is kept in order.
+    #[must_use]
+    pub fn fencing_token(&self) -> Option<u64> {
+        self.info.token.get().map(|token| token.as_u64())
+    }
+
     /// When the client stops waiting.
     #[must_use]
     pub fn deadline(&self) -> Instant {

@@ -67,7 +67,7 @@ async fn fetch(
     match kind {
         BodyKind::Text => {
             let arguments = frontend.decode(body.whole().await?)?;
-            Ok((frontend.call(admitted, arguments, None).await?, None))
+            Ok((frontend.call(admitted, arguments, None, None).await?, None))
         }
         BodyKind::Multipart(boundary) => {
             let parts = Parts::new(&boundary, &frontend.node)?;
@@ -91,7 +91,7 @@ async fn call_beside(
     // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it.
     let early = matches!(admitted.resolved.action.entry.class, Class::Plain);
     let (arguments, arriving) = intake.arguments(early).await?;
-    let mut call = pin!(frontend.call(admitted, arguments, arriving));
+    let mut call = pin!(frontend.call(admitted, arguments, arriving, None));
     poll_fn(|context| {
         // Ready or not: the call goes on either way.
         let _read = intake.poll_beside(context);

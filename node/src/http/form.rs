@@ -66,7 +66,7 @@ pub(super) async fn submit(
     let action = admitted.resolved.action;
     let arguments = decode(&call, frontend)?;
     let key = call.key().unwrap_or_default().to_owned();
-    let settled = frontend.call(admitted, arguments, None).await?;
+    let settled = frontend.call(admitted, arguments, None, None).await?;
     answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
 }
 
@@ -119,7 +119,7 @@ async fn answer(
     Answered { call, deadline, settlement, waiting }: Answered,
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
-    let Settlement { mut outcome, published, held } = settlement;
+    let Settlement { mut outcome, published, held, .. } = settlement;
     if let Published::Unconfirmed = published {
         return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
     }

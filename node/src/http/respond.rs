@@ -31,7 +31,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-
 /// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it. `intake` is what
 /// is still to be read of the body, if the answer goes on.
 pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Intake>) -> HttpResponse {
-    let Answered { call, settlement: Settlement { mut outcome, published, held }, waiting, .. } = answered;
+    let Answered { call, settlement: Settlement { mut outcome, published, held, .. }, waiting, .. } =
+        answered;
     if let Published::Unconfirmed = published {
         return unconfirmed(node, call, &outcome, Asker::Fetch);
     }

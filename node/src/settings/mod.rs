@@ -176,6 +176,52 @@ settings! {
     publish_timeout: Duration = "5s", "duration";
     /// How long calls may go on after SIGTERM before the node stops without them.
     drain_timeout: Duration = "30s", "duration";
+    /// Redis of a cluster: `redis://[user:password@]host:port`, `rediss://` for TLS, `redis-cluster://host:port,…`,
+    /// `redis-sentinel://host:port,…/master`. Every node that names the same one and the same `namespace` is a
+    /// member. Without it the node is alone and needs nothing.
+    redis: Option<String> = "", "URL", secret;
+    /// What tells this cluster from others on the same Redis; letters, digits, `.`, `-` and `_`. Default: the
+    /// application's name.
+    namespace: Option<String> = "", "NAME";
+    /// How often a node renews its lease. What was checked by simulation is the ratio 1 : 3 : 3.75 of renewal, hold and
+    /// fence: change the three together.
+    call_renew: Duration = "800ms", "duration";
+    /// How long after it sent its last successful renewal a node may start calls of others, and such with a key.
+    call_hold: Duration = "2400ms", "duration";
+    /// How long a lease must have stood still before its node is taken for dead: its calls then move, or are answered
+    /// `unknown`. At least a quarter more than `call_hold`, for clocks that drift.
+    call_fence: Duration = "3s", "duration";
+    /// How long keyed calls, and those with an idempotency key, wait after Redis lost its memory or was replaced. Default:
+    /// `call_fence` and a tenth; 3 s more where Redis has replicas.
+    call_failover_hold: Option<Duration> = "", "duration";
+    /// How long Redis may leave a command unanswered before its connection is opened anew.
+    call_command_timeout: Duration = "600ms", "duration";
+    /// Calls of other nodes that this node takes in and has not answered; more wait at their senders. An action's
+    /// `calls_max` comes on top of it.
+    call_permits_max: usize = "1024", "calls";
+    /// How often one call is tried at all, if the nodes that it belonged to leave or die before they start it; then it
+    /// is answered 503 `moved`.
+    call_attempts_max: usize = "8", "attempts";
+    /// Frames of calls that wait in Redis for one node, of up to 64 calls each; beyond them senders try another node
+    /// or answer 503.
+    inbox_frames_max: usize = "256", "frames";
+    /// Arguments larger than this are run where they arrived, if their action has no key, and do not cross Redis.
+    /// Those of an action with a key cross in pieces.
+    ship_bytes_max: usize = "262144", "bytes";
+    /// How long the outcome of a call is kept for its `idempotency-key`. A day covers a client that retries overnight.
+    idempotency_retention: Duration = "24h", "duration";
+    /// How long the outcome of a form is kept, so that the same form sent again is answered and not run: an hour
+    /// covers a browser that restores its tabs.
+    nonce_retention: Duration = "1h", "duration";
+    /// Idempotency keys and forms that are kept at a time, counted by the node that they arrive at; more are answered
+    /// 503. Each takes some 300 bytes and its outcome.
+    idempotency_keys_max: usize = "250000", "keys";
+    /// Outcomes that are kept at a time, by the node that they arrived at. Beyond it, of later ones status and headers
+    /// are kept alone.
+    idempotency_bytes_max: usize = "268435456", "bytes";
+    /// Largest outcome that is kept for its idempotency key; of a larger one, or one that is streamed, status and
+    /// headers are kept alone, and its replay says `callboard-replayed: body-not-kept`.
+    replay_bytes_max: usize = "262144", "bytes";
     /// What is logged, as `tracing` filters: `info`, `callboard=debug,warn`.
     log: String = "info,actix_server=warn", "filter";
     /// `pretty` for people, `json` for programs.
