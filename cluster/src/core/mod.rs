@@ -9,6 +9,7 @@ mod finishing;
 mod handover;
 mod invariants;
 mod io;
+mod kept;
 mod known;
 mod orphans;
 mod owner;
@@ -102,8 +103,15 @@ impl Core {
 
     /// Takes an input at an instant and gives back what is to be done, in this order.
     pub fn step(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        self.step_all(now, [input])
+    }
+
+    /// Takes what came together, in this order: what it leads to is sent together, too.
+    pub fn step_all(&mut self, now: Instant, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         self.io.now = self.io.now.max(now);
-        self.take(input);
+        for input in inputs {
+            self.take(input);
+        }
         while let Some(connection) = self.io.overdue() {
             self.lose(connection, true);
         }
