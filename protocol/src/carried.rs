@@ -3,7 +3,7 @@
 //! Both are sections, as frames are: small fields as bincode with a limit, and rows as raw bytes beside them. A section of a
 //! kind that is not known is passed over.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -78,6 +78,48 @@ pub enum OutcomeKind {
     Panicked,
     /// Its arguments are not of its types.
     Mismatch,
+}
+
+/// Rows of an answer that goes on, and which rows are still to come behind them: whoever hands them on can end those if
+/// nothing more comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsPiece {
+    /// The rows that are still to come, or `None` where this ends within a row.
+    pub open: Option<Vec<u32>>,
+    /// The bytes.
+    pub rows: Bytes,
+}
+
+impl RowsPiece {
+    /// Stands in place of the number of open rows.
+    const WITHIN_ROW: u32 = u32::MAX;
+
+    /// The bytes: how many rows are open, which, and the rows.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let open = self.open.as_deref().unwrap_or_default();
+        let mut bytes = BytesMut::with_capacity(4 + 4 * open.len() + self.rows.len());
+        bytes.put_u32_le(if self.open.is_some() { open.len() as u32 } else { Self::WITHIN_ROW });
+        open.iter().for_each(|row| bytes.put_u32_le(*row));
+        bytes.put_slice(&self.rows);
+        bytes.freeze()
+    }
+
+    /// Reads it; the rows are a slice of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] if it is cut off.
+    pub fn decode(bytes: &Bytes) -> Result<Self, FrameError> {
+        let count = bytes.first_chunk().copied().map(u32::from_le_bytes).ok_or(FrameError::Truncated)?;
+        if count == Self::WITHIN_ROW {
+            return Ok(Self { open: None, rows: bytes.slice(4..) });
+        }
+        let end = 4 + 4 * count as usize;
+        let ids = bytes.get(4..end).ok_or(FrameError::Truncated)?;
+        let open = ids.as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)).collect();
+        Ok(Self { open: Some(open), rows: bytes.slice(end..) })
+    }
 }
 
 /// Largest fields of either, in bytes: headers of a request, and cookies that an action sets.
@@ -291,17 +333,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_carried_comes_back(head in head(), outcome in outcome()) {
+        fn what_is_carried_comes_back(head in head(), outcome in outcome(), open in any::<Option<Vec<u32>>>()) {
             let bytes = head.encode().expect("small");
             prop_assert_eq!(CarriedHead::decode(&bytes), Ok(head));
             let bytes = outcome.encode().expect("small");
             prop_assert_eq!(CarriedOutcome::decode(&bytes), Ok(outcome));
+            let piece = RowsPiece { open, rows: bytes };
+            prop_assert_eq!(RowsPiece::decode(&piece.encode()), Ok(piece));
         }
 
         #[test]
         fn nothing_else_is_read_or_panics(bytes in any::<Vec<u8>>(), head in head(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
             let bytes = Bytes::from(bytes);
-            let _read = (CarriedHead::decode(&bytes), CarriedOutcome::decode(&bytes));
+            let _read = (CarriedHead::decode(&bytes), CarriedOutcome::decode(&bytes), RowsPiece::decode(&bytes));
             let mut damaged = head.encode().expect("small").to_vec();
             let at = at.index(damaged.len());
             damaged[at] ^= 1 << bit;

@@ -166,8 +166,8 @@ pub struct Start {
     pub arguments: Bytes,
     /// Whether more arguments follow.
     pub arguments_follow: bool,
-    /// Whether what it ends in is kept for its idempotency key.
-    pub keeps_outcome: bool,
+    /// Set if what it ends in is kept for its idempotency key: for how many seconds.
+    pub retention_s: Option<u32>,
 }
 
 /// How a run ended.

@@ -26,6 +26,7 @@ mod watch;
 use std::sync::Arc;
 
 use callboard_protocol::{
+    ActionId,
     envelope::Namespace,
     identity::{Boot, Incarnation, ProcessId},
 };
@@ -43,8 +44,10 @@ pub use self::{
     settings::Settings,
 };
 use crate::{
+    Slot,
     clock::{Instant, RedisClock},
     mutant::Mutants,
+    placement,
     store::{self, Answer, Failure, Profile, Sent, Stream, View},
 };
 
@@ -142,6 +145,20 @@ impl Core {
     #[must_use]
     pub fn boot(&self) -> Option<Boot> {
         self.session.boot()
+    }
+
+    /// The current session, and until when it may start calls if it hears nothing more.
+    #[must_use]
+    pub fn hold(&self) -> Option<(Boot, Instant)> {
+        Some((self.session.member()?, self.session.hold_until()))
+    }
+
+    /// Whether calls of this action, if they wait for no other, go to another member first.
+    #[must_use]
+    pub fn is_elsewhere(&self, action: &ActionId) -> bool {
+        let Some(view) = self.view() else { return false };
+        let candidates = placement::candidates(view, Slot::of_action(action), self.profile.build);
+        candidates.first().is_some_and(|first| self.boot() != Some(*first))
     }
 
     /// The view that this node applies.

@@ -101,7 +101,7 @@ impl Core {
             context: std::mem::take(&mut run.context),
             arguments: std::mem::take(&mut run.arguments),
             arguments_follow: run.route.arguments_follow,
-            keeps_outcome: run.route.idempotency.is_some(),
+            retention_s: run.route.idempotency.map(|idempotency| idempotency.retention_s),
         };
         if let Some(line) = Owner::line_of(&run.route) {
             self.owner.lined.insert(id, (line, run.route.slot));

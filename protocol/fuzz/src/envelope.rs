@@ -5,7 +5,7 @@ use callboard_protocol::{
     ActionId,
     action::{CallId, Effects, Fallback, Redirect, RedirectKind},
     action_id::InfoByte,
-    carried::{CarriedHead, CarriedOutcome, CarriedPrincipal, Framing, OutcomeKind},
+    carried::{CarriedHead, CarriedOutcome, CarriedPrincipal, Framing, OutcomeKind, RowsPiece},
     envelope::{
         Answer, Cancel, Chunk, Credit, Direction, Envelope, Frame, FrameError, Idempotency, Message,
         Namespace, Reply, Route, TransferEnd, TransferId, VERSION, Verdict,
@@ -65,6 +65,9 @@ fn carried(bytes: &Bytes) {
             assert!(again.is_none_or(|again| again == Ok(outcome)), "an outcome is read as another");
         }
         Err(error) => checks::short(&error),
+    }
+    if let Ok(piece) = RowsPiece::decode(bytes) {
+        assert_eq!(piece.encode(), *bytes, "a piece of rows is written as another");
     }
 }
 
