@@ -134,7 +134,19 @@ fn redis_settings(url: &str, name: &str) -> anyhow::Result<Arc<redis::Settings>>
     Ok(Arc::new(redis::Settings::new(url, namespace)))
 }
 
-/// None, but where tests want to see that the lack of a rule is noticed.
+/// The rule that is left out: none, but in a build for the tests that must notice the lack of it.
+#[cfg(feature = "mutants")]
 fn mutants() -> Mutants {
-    Mutants::default()
+    use callboard_cluster::mutant::Mutant;
+
+    let Ok(name) = std::env::var(crate::settings::TEST_MUTANT) else { return Mutants::NONE };
+    let mutant = Mutant::ALL.iter().find(|mutant| mutant.id() == name || format!("{mutant:?}") == name);
+    let mutant = mutant.unwrap_or_else(|| panic!("there is no mutant {name:?}"));
+    tracing::error!(%name, about = mutant.about(), "a rule is left out: this is a test");
+    Mutants::only(*mutant)
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants() -> Mutants {
+    Mutants::NONE
 }
