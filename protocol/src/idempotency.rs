@@ -1,0 +1,277 @@
+//! Which calls are one: what the client's key or the nonce of its form stand for, and the digest of a body.
+//!
+//! All of it is SHA-256, cut to 128 bits: who wants to be taken for somebody else, or to take another's key, has to find
+//! a second text of a given hash, as a principal chooses neither the others' keys nor their names. Every part that is
+//! hashed comes with its length, so that `ab` + `c` is not `a` + `bc`.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{ActionId, envelope::Idempotency, form_action::NONCE_FIELD, multipart::PartStart};
+
+/// What is hashed first sets the four kinds apart.
+const KEY: &[u8] = b"callboard idempotency key v1";
+const NONCE: &[u8] = b"callboard form nonce v1";
+const TEXT: &[u8] = b"callboard body of text v1";
+const FORM: &[u8] = b"callboard body of a form v1";
+
+/// A field's kind, hashed between what names it and what it holds.
+const TEXT_FIELD: u8 = 0;
+const FILE: u8 = 1;
+const FILE_WITH_MEDIA_TYPE: u8 = 2;
+
+/// What a body says, whatever chunks it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyDigest(u128);
+
+impl BodyDigest {
+    /// Of a body that is one text.
+    #[must_use]
+    pub fn of_text(text: &[u8]) -> Self {
+        Self(cut(Sha256::new().chain_update(TEXT).chain_update(text)))
+    }
+}
+
+impl Idempotency {
+    /// Calls are one if they name the same action, come from the same principal and bring the same key. Callers without
+    /// a principal count as one.
+    #[must_use]
+    pub fn of_key(action: &ActionId, principal: Option<&str>, key: &str, body: BodyDigest) -> Self {
+        Self { key: cut(named(KEY, action, principal, key)), digest: body.0 }
+    }
+
+    /// Submissions are one if they are of the same form and say the same: nobody chose the nonce, so the same nonce with
+    /// another body is no mistake, as after "back" and a second thought.
+    #[must_use]
+    pub fn of_form(action: &ActionId, principal: Option<&str>, nonce: &str, body: BodyDigest) -> Self {
+        let key = cut(named(NONCE, action, principal, nonce).chain_update(body.0.to_be_bytes()));
+        Self { key, digest: key }
+    }
+
+    /// Whether this is a form's submission and not the client's key: then `digest` says nothing beyond `key`.
+    #[must_use]
+    pub fn is_of_form(&self) -> bool {
+        self.key == self.digest
+    }
+}
+
+fn named(kind: &[u8], action: &ActionId, principal: Option<&str>, name: &str) -> Sha256 {
+    let mut hash = Sha256::new().chain_update(kind).chain_update(action.as_bytes());
+    hash.update([u8::from(principal.is_some())]);
+    for part in [principal.unwrap_or_default(), name] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash
+}
+
+/// Digests a form while it arrives: its fields and files in their order, without the nonce. What frames them, such as
+/// the boundary, is another each time that a browser sends the same.
+#[derive(Clone, Debug)]
+pub struct FormDigest {
+    hash: Sha256,
+    content_bytes: u64,
+    /// The field that is open says which form this is, not what it says.
+    is_nonce: bool,
+}
+
+impl Default for FormDigest {
+    fn default() -> Self {
+        Self { hash: Sha256::new().chain_update(FORM), content_bytes: 0, is_nonce: false }
+    }
+}
+
+impl FormDigest {
+    /// A field begins.
+    pub fn begin(&mut self, start: &PartStart) {
+        self.is_nonce = start.name == NONCE_FIELD;
+        if self.is_nonce {
+            return;
+        }
+        self.content_bytes = 0;
+        self.named(start.name.as_bytes());
+        let kind = match (&start.file_name, &start.content_type) {
+            // The media type of a text says nothing that an action could see.
+            (None, _) => TEXT_FIELD,
+            (Some(_), None) => FILE,
+            (Some(_), Some(_)) => FILE_WITH_MEDIA_TYPE,
+        };
+        if let Some(file_name) = &start.file_name {
+            self.named(file_name.as_bytes());
+            start.content_type.iter().for_each(|media_type| self.named(media_type.as_bytes()));
+        }
+        self.hash.update([kind]);
+    }
+
+    /// Some of what it holds.
+    pub fn content(&mut self, piece: &[u8]) {
+        if !self.is_nonce {
+            self.content_bytes += piece.len() as u64;
+            self.hash.update(piece);
+        }
+    }
+
+    /// The field ends.
+    pub fn end(&mut self) {
+        if !self.is_nonce {
+            self.hash.update(self.content_bytes.to_be_bytes());
+        }
+    }
+
+    /// A whole field of text.
+    pub fn text(&mut self, name: &str, value: &str) {
+        self.begin(&PartStart { name: name.into(), file_name: None, content_type: None });
+        self.content(value.as_bytes());
+        self.end();
+    }
+
+    /// The digest, after the last field.
+    #[must_use]
+    pub fn finish(self) -> BodyDigest {
+        BodyDigest(cut(self.hash))
+    }
+
+    /// Lengths stand behind what they measure, here and everywhere in a form: how long a content is, is known at its
+    /// end. Read from its end, what was hashed has one meaning only.
+    fn named(&mut self, name: &[u8]) {
+        self.hash.update(name);
+        self.hash.update((name.len() as u64).to_be_bytes());
+    }
+}
+
+fn cut(hash: Sha256) -> u128 {
+    let hash: [u8; 32] = hash.finalize().into();
+    let (first, _) = hash.split_first_chunk().expect("a hash has more than 16 bytes");
+    u128::from_be_bytes(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A field: its name, file name and media type, and the pieces that its content comes in.
+    type Field = (String, Option<String>, Option<String>, Vec<String>);
+
+    fn digest(fields: &[Field]) -> BodyDigest {
+        let mut digest = FormDigest::default();
+        for (name, file_name, media_type, pieces) in fields {
+            digest.begin(&PartStart {
+                name: name.as_str().into(),
+                file_name: file_name.as_deref().map(Into::into),
+                content_type: media_type.as_deref().map(Into::into),
+            });
+            pieces.iter().for_each(|piece| digest.content(piece.as_bytes()));
+            digest.end();
+        }
+        digest.finish()
+    }
+
+    /// What an action could see of a field.
+    fn seen(
+        (name, file_name, media_type, pieces): &Field,
+    ) -> (String, Option<(String, Option<String>)>, String) {
+        (name.clone(), file_name.clone().map(|file_name| (file_name, media_type.clone())), pieces.concat())
+    }
+
+    fn action(number: u8) -> ActionId {
+        ActionId::from_bytes([number & 0x7f; ActionId::BYTES]).expect("no reserved bit is set")
+    }
+
+    const ADA: Option<&str> = Some("ada");
+
+    #[test]
+    fn calls_are_one_by_action_principal_and_key() {
+        let body = BodyDigest::of_text(b"[1]");
+        let one = Idempotency::of_key(&action(1), ADA, "k", body);
+        assert_eq!(one, Idempotency::of_key(&action(1), ADA, "k", body));
+        for other in [
+            Idempotency::of_key(&action(2), ADA, "k", body),
+            Idempotency::of_key(&action(1), Some("bob"), "k", body),
+            Idempotency::of_key(&action(1), Some(""), "k", body),
+            Idempotency::of_key(&action(1), None, "k", body),
+            Idempotency::of_key(&action(1), ADA, "l", body),
+            Idempotency::of_key(&action(1), Some("adak"), "", body),
+            Idempotency::of_form(&action(1), ADA, "k", body),
+        ] {
+            assert_ne!(one.key, other.key);
+        }
+        let other_body = Idempotency::of_key(&action(1), ADA, "k", BodyDigest::of_text(b"[2]"));
+        assert_eq!(one.key, other_body.key);
+        assert_ne!(one.digest, other_body.digest);
+        assert!(!one.is_of_form());
+    }
+
+    #[test]
+    fn a_form_with_another_body_is_another_call_and_no_conflict() {
+        let of = |body: &[u8]| Idempotency::of_form(&action(1), ADA, "n", BodyDigest::of_text(body));
+        let (one, other) = (of(b"a"), of(b"b"));
+        assert_eq!(one, of(b"a"));
+        assert_ne!(one.key, other.key);
+        assert!(one.is_of_form() && other.is_of_form());
+    }
+
+    #[test]
+    fn the_nonce_of_a_form_is_not_part_of_what_it_says() {
+        let nonce = |value: &str| (NONCE_FIELD.to_owned(), None, None, vec![value.to_owned()]);
+        let name = ("name".to_owned(), None, None, vec!["Ada".to_owned()]);
+        let without = digest(std::slice::from_ref(&name));
+        assert_eq!(digest(&[nonce("one"), name.clone()]), without);
+        assert_eq!(digest(&[name, nonce("two"), nonce("")]), without);
+    }
+
+    #[test]
+    fn a_text_is_no_form() {
+        assert_ne!(BodyDigest::of_text(b""), FormDigest::default().finish());
+    }
+
+    proptest! {
+        #[test]
+        fn other_parts_make_another_key(
+            one in (0u8..4, prop::option::of("[ab]{0,3}"), "[ab]{1,3}"),
+            other in (0u8..4, prop::option::of("[ab]{0,3}"), "[ab]{1,3}"),
+        ) {
+            let key = |(number, principal, key): &(u8, Option<String>, String)| {
+                Idempotency::of_key(&action(*number), principal.as_deref(), key, BodyDigest::of_text(b"")).key
+            };
+            prop_assert_eq!(key(&one) == key(&other), one == other);
+        }
+
+        #[test]
+        fn forms_have_one_digest_exactly_if_an_action_sees_the_same(
+            one in fields(), other in fields(),
+        ) {
+            let same = one.iter().map(seen).eq(other.iter().map(seen));
+            prop_assert_eq!(digest(&one) == digest(&other), same);
+        }
+
+        #[test]
+        fn the_pieces_that_a_form_comes_in_do_not_count(form in fields()) {
+            let mut whole = form.clone();
+            whole.iter_mut().for_each(|(.., pieces)| *pieces = vec![pieces.concat()]);
+            prop_assert_eq!(digest(&form), digest(&whole));
+        }
+
+        /// The same characters, cut into names and contents elsewhere.
+        #[test]
+        fn boundaries_between_fields_count(text in "[ab]{2,8}", one: prop::sample::Index, other: prop::sample::Index) {
+            let cut = |at: usize| {
+                let (name, content) = text.split_at(at);
+                digest(&[(name.to_owned(), None, None, vec![content.to_owned()])])
+            };
+            let (one, other) = (one.index(text.len()), other.index(text.len()));
+            prop_assert_eq!(cut(one) == cut(other), one == other);
+        }
+    }
+
+    fn fields() -> impl Strategy<Value = Vec<Field>> {
+        let short = || "[ab\0]{0,2}";
+        let field = (
+            short(),
+            prop::option::of(short()),
+            prop::option::of(short()),
+            prop::collection::vec(short(), 0..3),
+        );
+        prop::collection::vec(field, 0..3)
+    }
+}
