@@ -25,6 +25,7 @@ mod keys;
 mod manifest;
 mod node;
 mod output;
+mod page_body;
 mod registry;
 mod render_cache;
 mod request;

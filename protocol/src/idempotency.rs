@@ -6,7 +6,12 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{ActionId, envelope::Idempotency, form_action::NONCE_FIELD, multipart::PartStart};
+use crate::{
+    ActionId,
+    envelope::Idempotency,
+    form_action::NONCE_FIELD,
+    multipart::{Event, PartStart},
+};
 
 /// What is hashed first sets the four kinds apart.
 const KEY: &[u8] = b"callboard idempotency key v1";
@@ -81,8 +86,18 @@ impl Default for FormDigest {
 }
 
 impl FormDigest {
+    /// Takes what the parser of the body gave next.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::PartStart(start) => self.begin(start),
+            Event::Data(piece) => self.content(piece),
+            Event::PartEnd => self.end(),
+            Event::End => {}
+        }
+    }
+
     /// A field begins.
-    pub fn begin(&mut self, start: &PartStart) {
+    fn begin(&mut self, start: &PartStart) {
         self.is_nonce = start.name == NONCE_FIELD;
         if self.is_nonce {
             return;
@@ -103,7 +118,7 @@ impl FormDigest {
     }
 
     /// Some of what it holds.
-    pub fn content(&mut self, piece: &[u8]) {
+    fn content(&mut self, piece: &[u8]) {
         if !self.is_nonce {
             self.content_bytes += piece.len() as u64;
             self.hash.update(piece);
@@ -111,7 +126,7 @@ impl FormDigest {
     }
 
     /// The field ends.
-    pub fn end(&mut self) {
+    fn end(&mut self) {
         if !self.is_nonce {
             self.hash.update(self.content_bytes.to_be_bytes());
         }

@@ -6,4 +6,4 @@ mod slot_worker;
 
 pub(crate) use frontend::{Admitted, Answered, Frontend, Resolved, Waiting, known};
 pub(crate) use revalidator::{Publish, Revalidator};
-pub(crate) use slot_worker::{Execute, Held, Published, Settlement, SlotWorker};
+pub(crate) use slot_worker::{Execute, Held, Published, Replayed, Settlement, SlotWorker};

@@ -55,7 +55,6 @@ pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
     pub(crate) published: Published,
     /// Set if it is what an earlier call with the same idempotency key ended in.
-    #[allow(dead_code)] // until calls are routed
     pub(crate) replayed: Option<Replayed>,
     /// The call's place, if its answer goes on.
     pub(crate) held: Option<Held>,

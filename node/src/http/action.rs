@@ -3,13 +3,17 @@
 use std::{future::poll_fn, pin::pin, rc::Rc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use callboard_protocol::{ErrorCode, headers, multipart};
+use callboard_protocol::{
+    ErrorCode, headers,
+    idempotency::{BodyDigest, FormDigest},
+    multipart,
+};
 
 use super::{
     Refused,
     body::{Body, Closing, DISCARD_WAIT},
     error_response::Asker,
-    form,
+    form, idempotency,
     intake::Intake,
     origin,
     parts::Parts,
@@ -59,6 +63,7 @@ async fn fetch(
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
+    let key = idempotency::key(request)?;
     let kind = BodyKind::of(request)?;
     let settings = &frontend.node.settings;
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
@@ -66,13 +71,15 @@ async fn fetch(
     let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
     match kind {
         BodyKind::Text => {
-            let arguments = frontend.decode(body.whole().await?)?;
-            Ok((frontend.call(admitted, arguments, None, None).await?, None))
+            let body = body.whole().await?;
+            let idempotency = key.map(|key| idempotency::of_key(&admitted, key, BodyDigest::of_text(&body)));
+            let arguments = frontend.decode(body)?;
+            Ok((frontend.call(admitted, arguments, None, idempotency).await?, None))
         }
         BodyKind::Multipart(boundary) => {
             let parts = Parts::new(&boundary, &frontend.node)?;
             let mut intake = Intake::new(body.take(), parts, &frontend.node);
-            let answered = call_beside(&mut intake, admitted, frontend).await;
+            let answered = call_beside(&mut intake, admitted, key, frontend).await;
             if matches!(&answered, Ok(answered) if answered.settlement.held.is_some()) {
                 return answered.map(|answered| (answered, Some(intake)));
             }
@@ -86,12 +93,16 @@ async fn fetch(
 async fn call_beside(
     intake: &mut Intake,
     admitted: Admitted,
+    key: Option<&str>,
     frontend: &Frontend,
 ) -> Result<Answered, Refused> {
-    // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it.
-    let early = matches!(admitted.resolved.action.entry.class, Class::Plain);
-    let (arguments, arriving) = intake.arguments(early).await?;
-    let mut call = pin!(frontend.call(admitted, arguments, arriving, None));
+    // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it. And whether
+    // a key came before with another body is known at the end of this one.
+    let early = matches!(admitted.resolved.action.entry.class, Class::Plain) && key.is_none();
+    let mut digest = FormDigest::default();
+    let (arguments, arriving) = intake.arguments(early, key.map(|_| &mut digest)).await?;
+    let idempotency = key.map(|key| idempotency::of_key(&admitted, key, digest.finish()));
+    let mut call = pin!(frontend.call(admitted, arguments, arriving, idempotency));
     poll_fn(|context| {
         // Ready or not: the call goes on either way.
         let _read = intake.poll_beside(context);

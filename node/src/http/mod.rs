@@ -5,6 +5,7 @@ mod admin;
 mod body;
 mod error_response;
 mod form;
+mod idempotency;
 mod intake;
 mod origin;
 mod page;

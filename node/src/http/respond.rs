@@ -22,7 +22,7 @@ use super::{
     streamed::{Open, StreamedAnswer},
 };
 use crate::{
-    actors::{Answered, Published, Settlement},
+    actors::{Answered, Published, Replayed, Settlement},
     node::Node,
 };
 
@@ -31,8 +31,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-
 /// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it. `intake` is what
 /// is still to be read of the body, if the answer goes on.
 pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Intake>) -> HttpResponse {
-    let Answered { call, settlement: Settlement { mut outcome, published, held, .. }, waiting, .. } =
-        answered;
+    let Answered { call, settlement, waiting, .. } = answered;
+    let Settlement { mut outcome, published, replayed: earlier, held } = settlement;
     if let Published::Unconfirmed = published {
         return unconfirmed(node, call, &outcome, Asker::Fetch);
     }
@@ -80,6 +80,7 @@ pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Inta
         );
     }
     effects(&mut response, call, &outcome, &published, Asker::Fetch);
+    replayed(&mut response, earlier);
     response
 }
 
@@ -132,6 +133,15 @@ pub(super) fn effects(
             Published::Nothing => {}
             Published::At(_) | Published::Unconfirmed => set(response, headers::X_ACTION_REVALIDATED, "1"),
         }
+    }
+}
+
+/// Says so if this is what an earlier call ended in.
+pub(super) fn replayed(response: &mut HttpResponse, earlier: Option<Replayed>) {
+    match earlier {
+        None => {}
+        Some(Replayed::Whole) => set(response, headers::CALLBOARD_REPLAYED, "1"),
+        Some(Replayed::BodyNotKept) => set(response, headers::CALLBOARD_REPLAYED, "body-not-kept"),
     }
 }
 

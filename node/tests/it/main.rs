@@ -4,6 +4,7 @@ mod arriving;
 mod calls;
 mod client;
 mod forms;
+mod idempotency;
 mod lifecycle;
 mod order;
 mod pages;
