@@ -1,8 +1,8 @@
 //! Which calls are one: what the client's key or the nonce of its form stand for, and the digest of a body.
 //!
-//! All of it is SHA-256, cut to 128 bits: who wants to be taken for somebody else, or to take another's key, has to find
-//! a second text of a given hash, as a principal chooses neither the others' keys nor their names. Every part that is
-//! hashed comes with its length, so that `ab` + `c` is not `a` + `bc`.
+//! All of it is SHA-256, cut to 128 bits. Whoever wants the outcome of somebody else's call would have to find a second
+//! text with a given hash, as a principal chooses only his own keys: 2^128 tries. Every part that is hashed comes with its
+//! length, so that `ab` + `c` is not `a` + `bc`.
 
 use sha2::{Digest as _, Sha256};
 
@@ -112,7 +112,9 @@ impl FormDigest {
         };
         if let Some(file_name) = &start.file_name {
             self.named(file_name.as_bytes());
-            start.content_type.iter().for_each(|media_type| self.named(media_type.as_bytes()));
+            if let Some(media_type) = &start.content_type {
+                self.named(media_type.as_bytes());
+            }
         }
         self.hash.update([kind]);
     }
@@ -164,6 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::multipart::{Limits, Parser, Part, render};
 
     /// A field: its name, file name and media type, and the pieces that its content comes in.
     type Field = (String, Option<String>, Option<String>, Vec<String>);
@@ -233,6 +236,38 @@ mod tests {
         let without = digest(std::slice::from_ref(&name));
         assert_eq!(digest(&[nonce("one"), name.clone()]), without);
         assert_eq!(digest(&[name, nonce("two"), nonce("")]), without);
+    }
+
+    /// What a browser sends: the same parts behind another boundary, cut into chunks elsewhere.
+    #[test]
+    fn neither_the_boundary_nor_the_chunks_count() {
+        let parts = [
+            Part::text("name", "Ada"),
+            Part::text(NONCE_FIELD, "n"),
+            Part::file("photo", "a.png", "image/png", vec![7; 1000]),
+        ];
+        let arrived = |parts: &[Part], boundary: &str, chunk_bytes: usize| {
+            let mut parser = Parser::new(boundary, Limits::default()).expect("a boundary");
+            let mut digest = FormDigest::default();
+            for chunk in render(parts, boundary).chunks(chunk_bytes) {
+                parser.push(chunk.to_vec().into());
+                while let Some(event) = parser.next_event().expect("a form") {
+                    digest.event(&event);
+                }
+            }
+            digest.finish()
+        };
+        let once = arrived(&parts, "one", usize::MAX);
+        for chunk_bytes in [1, 7, 100] {
+            assert_eq!(arrived(&parts, "another-boundary", chunk_bytes), once);
+        }
+        for other in [
+            Part::file("photo", "a.png", "image/png", vec![7; 999]),
+            Part::file("photo", "b.png", "image/png", vec![7; 1000]),
+            Part::file("photo", "a.png", "image/gif", vec![7; 1000]),
+        ] {
+            assert_ne!(arrived(&[parts[0].clone(), other], "one", 100), once);
+        }
     }
 
     #[test]

@@ -226,7 +226,9 @@ impl FormKind {
                 }
                 let fields = url_encoded(&body)?;
                 let mut digest = FormDigest::default();
-                fields.iter().for_each(|(name, value)| digest.text(name, value));
+                for (name, value) in &fields {
+                    digest.text(name, value);
+                }
                 let parts = fields.into_iter().map(|(name, value)| Part::text(name, value)).collect();
                 Ok((parts, digest.finish()))
             }

@@ -12,6 +12,7 @@ use actix_web::{
     http::{
         StatusCode,
         header::{self, HeaderValue},
+        uri::PathAndQuery,
     },
 };
 use callboard_cluster::flight_table::Arrival;
@@ -109,7 +110,7 @@ fn no_page(request: &HttpRequest) -> HttpResponse {
 /// A form that was submitted before, whose action's value is not kept: the page as it is now, without a state. The
 /// browser asks for it, so that reloading it submits nothing.
 pub(super) fn without_state(request: &HttpRequest, frontend: &Frontend) -> HttpResponse {
-    let path = request.uri().path_and_query().map(|path| path.as_str()).filter(|path| stays_here(path));
+    let path = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|path| stays_here(path));
     match path {
         Some(path) if frontend.node.registry.page(request.path()).is_some() => {
             let mut response = HttpResponse::SeeOther().finish();
@@ -317,4 +318,19 @@ fn html(status: StatusCode) -> HttpResponseBuilder {
 
 fn host(request: &HttpRequest) -> &str {
     request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_browser_takes_for_another_host_does_not_stay_here() {
+        for path in ["/", "/a", "/a//b", "/?next=//x"] {
+            assert!(stays_here(path), "{path}");
+        }
+        for path in ["", "a", "//x", "/\\x", "https://x"] {
+            assert!(!stays_here(path), "{path}");
+        }
+    }
 }

@@ -177,3 +177,22 @@ fn set(response: &mut HttpResponse, name: &'static str, value: &str) {
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_says_how_much_of_it_there_is() {
+        for (earlier, expected) in [
+            (None, None),
+            (Some(Replayed::Whole), Some("1")),
+            (Some(Replayed::BodyNotKept), Some("body-not-kept")),
+        ] {
+            let mut response = HttpResponse::Ok().finish();
+            replayed(&mut response, earlier);
+            let header = response.headers().get(headers::CALLBOARD_REPLAYED);
+            assert_eq!(header.map(|value| value.to_str().expect("text")), expected);
+        }
+    }
+}
