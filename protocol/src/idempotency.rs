@@ -179,7 +179,9 @@ mod tests {
                 file_name: file_name.as_deref().map(Into::into),
                 content_type: media_type.as_deref().map(Into::into),
             });
-            pieces.iter().for_each(|piece| digest.content(piece.as_bytes()));
+            for piece in pieces {
+                digest.content(piece.as_bytes());
+            }
             digest.end();
         }
         digest.finish()
@@ -298,7 +300,9 @@ mod tests {
         #[test]
         fn the_pieces_that_a_form_comes_in_do_not_count(form in fields()) {
             let mut whole = form.clone();
-            whole.iter_mut().for_each(|(.., pieces)| *pieces = vec![pieces.concat()]);
+            for (.., pieces) in &mut whole {
+                *pieces = vec![pieces.concat()];
+            }
             prop_assert_eq!(digest(&form), digest(&whole));
         }
 
