@@ -26,6 +26,7 @@ mod keys;
 mod manifest;
 mod node;
 mod output;
+mod page_body;
 mod registry;
 mod render_cache;
 mod request;
