@@ -17,6 +17,7 @@ mod call;
 mod clock;
 mod context;
 mod cookies;
+mod first_connection;
 mod form;
 mod handle;
 mod html;
@@ -25,6 +26,9 @@ mod keys;
 mod manifest;
 mod node;
 mod output;
+#[cfg(test)]
+#[path = "../../cluster/tests/conformance/server.rs"]
+mod redis_server;
 mod registry;
 mod render_cache;
 mod request;

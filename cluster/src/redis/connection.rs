@@ -20,7 +20,7 @@ use crate::{
 /// A connection to the master that has the keys. It does not come back by itself: once it is
 /// [`closed`](Self::closed), open another.
 pub struct Connection {
-    link: Link,
+    pub(crate) link: Link,
     place: String,
 }
 
@@ -127,6 +127,19 @@ impl Connection {
         let first = tokio::task::unconstrained(performing.as_mut());
         let first = Box::pin(first).as_mut().poll(&mut Context::from_waker(Waker::noop()));
         Performing { performing, first: Some(first) }
+    }
+
+    /// What something comes to that is asked of Redis, unless the connection ends before.
+    pub(crate) async fn until_end<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut ended = self.link.ended.subscribe();
+        tokio::select! {
+            biased;
+            answer = asked => answer,
+            _ = ended.wait_for(Option::is_some) => Err(Failure::Silent),
+        }
     }
 
     /// Waits until the connection is of no use any more, and says why: it broke, or the other side is the master no more.

@@ -97,6 +97,26 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether it may be better in a moment without anybody doing something: Redis starts, or a fail-over is going on.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::TimedOut { .. }
+            | Self::Unreachable { .. }
+            | Self::Replica { .. }
+            | Self::Refused { .. }
+            | Self::NoMaster { .. }
+            | Self::NoOwner { .. } => true,
+            Self::Credentials { .. }
+            | Self::Forbidden { .. }
+            | Self::TooOld { .. }
+            | Self::NoIncarnation { .. }
+            | Self::NoCryptography { .. } => false,
+        }
+    }
+}
+
 /// Codes of errors with which Redis says that it did not execute a command. For scripts, it checks these before it
 /// starts them, except permissions, which are checked when a connection is opened.
 const NOT_EXECUTED: [&str; 15] = [

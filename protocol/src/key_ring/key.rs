@@ -41,6 +41,14 @@ impl fmt::Display for KeyId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 8]);
 
+impl Fingerprint {
+    /// As a number; its digits in base 16 are those that are printed.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        u64::from_be_bytes(self.0)
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
