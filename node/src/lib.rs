@@ -17,6 +17,7 @@ mod call;
 mod clock;
 mod context;
 mod cookies;
+mod doctor;
 mod first_connection;
 mod form;
 mod handle;
@@ -27,6 +28,7 @@ mod manifest;
 mod node;
 mod output;
 #[cfg(test)]
+#[expect(dead_code, reason = "shared with the tests of the store, which use all of it")]
 #[path = "../../cluster/tests/conformance/server.rs"]
 mod redis_server;
 mod registry;

@@ -3,7 +3,7 @@
 
 mod file;
 mod record;
-mod shared;
+pub(crate) mod shared;
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use callboard_protocol::KeyRing;
 use tracing::info;
 
-pub(crate) use self::{record::Record, shared::Remembered};
+pub(crate) use self::record::Record;
 use crate::{build_id::BuildId, clock, settings::Settings};
 
 /// The keys of this run, and the salt of its action ids.

@@ -203,8 +203,9 @@ mod tests {
 
     #[test]
     fn times_follow_from_those_that_are_given() {
-        let cluster = of(&[("call_renew", "80ms"), ("call_hold", "240ms"), ("call_fence", "300ms")]);
-        let core = cluster.expect("fits").core(&findings(0, None));
+        let times = [("call_renew", "80ms"), ("call_hold", "240ms"), ("call_fence", "300ms")];
+        let texts = [&times[..], &[("call_command_timeout", "60ms")]].concat();
+        let core = of(&texts).expect("fits").core(&findings(0, None));
         let ms = Duration::from_millis;
         assert_eq!((core.poll_gap, core.block), (ms(200), ms(160)));
         assert_eq!((core.failover_hold, core.transfer_gone, core.reply_keep), (ms(330), ms(500), ms(150)));
