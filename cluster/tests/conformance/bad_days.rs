@@ -49,7 +49,7 @@ const READ_ONLY: BadDay = BadDay {
 
 /// The same that does not.
 const MASTER_DOWN: BadDay = BadDay {
-    code: "MASTERDOWN",
+    code: "READONLY",
     begins: &["CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"],
     ends: &["REPLICAOF NO ONE"],
     reads: false,
@@ -192,7 +192,7 @@ async fn while_a_script_of_somebody_else_runs_it_is_refused_and_then_goes_on() {
     let port = server.port;
     let endless = std::thread::spawn(move || {
         // It only reads, so that it can be killed.
-        crate::server::command(port, "EVAL while(true)do(redis.call)('GET','x')end 0")
+        crate::server::command(port, "EVAL while(true)do(type)(1)end 0")
     });
     server.wait_for("PING", |answer| answer.starts_with("-BUSY")).await;
     let refused = connection.perform(send(1)).await.unwrap_err();
