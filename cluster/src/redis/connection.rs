@@ -60,6 +60,10 @@ impl Connection {
         settings: &Arc<Settings>,
         role: core::Connection,
     ) -> Result<(Self, Incarnation), OpenError> {
+        #[cfg(feature = "redis-tls")]
+        if settings.url.is_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(OpenError::NoCryptography { place: settings.url.to_string() });
+        }
         let info = resolve(settings).await?;
         let place = info.addr().to_string();
         let ended = Arc::new(watch::Sender::new(None));
@@ -189,12 +193,6 @@ async fn connect(
     ended: &Arc<watch::Sender<Option<Arc<str>>>>,
 ) -> Result<MultiplexedConnection, OpenError> {
     let place = info.addr().to_string();
-    #[cfg(feature = "redis-tls")]
-    if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. })
-        && rustls::crypto::CryptoProvider::get_default().is_none()
-    {
-        return Err(OpenError::NoCryptography { place });
-    }
     let ended = Arc::clone(ended);
     let config = AsyncConnectionConfig::new()
         // The whole has its own.

@@ -40,12 +40,8 @@ const NO_REPLICAS: BadDay = BadDay {
 };
 
 /// A replica of nobody, that reads on.
-const READ_ONLY: BadDay = BadDay {
-    code: "READONLY",
-    begins: &["REPLICAOF 127.0.0.1 1"],
-    ends: &["REPLICAOF NO ONE"],
-    reads: true,
-};
+const READ_ONLY: BadDay =
+    BadDay { code: "READONLY", begins: &["REPLICAOF 127.0.0.1 1"], ends: &["REPLICAOF NO ONE"], reads: true };
 
 /// The same that does not.
 const MASTER_DOWN: BadDay = BadDay {
@@ -125,7 +121,10 @@ async fn refuses_whole(day: &BadDay) {
     day.end(&server);
     let connection = open(&settings).await;
     // As it was: with the lease, and nothing in the inbox.
-    assert_eq!(connection.perform(Command::Leases { boots: vec![boot(1)] }).await, Ok(Answer::Leases(vec![Some(1)])));
+    assert_eq!(
+        connection.perform(Command::Leases { boots: vec![boot(1)] }).await,
+        Ok(Answer::Leases(vec![Some(1)]))
+    );
     assert_eq!(connection.perform(send(1)).await, Ok(Answer::Sent(Sent::Now)));
 }
 
@@ -220,7 +219,7 @@ async fn while_it_loads_its_data_it_is_refused_and_then_opened() {
     server.wait_for("PING", |answer| answer.starts_with("-LOADING")).await;
     let error = Connection::open(&settings, Role::Commands).await.unwrap_err();
     assert!(matches!(&error, OpenError::Refused { .. }) && error.may_pass(), "{error:?}");
-    assert!(format!("{:?}", error).to_lowercase().contains("loading"), "{error:?}");
+    assert!(format!("{error:?}").to_lowercase().contains("loading"), "{error:?}");
 
     server.wait_for("PING", |answer| answer == "+PONG").await;
     open(&settings).await;

@@ -27,7 +27,11 @@ pub(super) fn keys(own: Option<&KeyRing>, configured: bool, build: BuildId, memb
     let found = if configured {
         configured_ring(own)
     } else {
-        format!("key {} of this build signs, {} known", own.signing_key_id(), counted(own.fingerprints().count(), "key"))
+        format!(
+            "key {} of this build signs, {} known",
+            own.signing_key_id(),
+            counted(own.fingerprints().count(), "key")
+        )
     };
     let without = format!("{found}; it is not known to {}", counted(strangers.all, "member"));
     if strangers.must_know > 0 {
@@ -39,7 +43,8 @@ pub(super) fn keys(own: Option<&KeyRing>, configured: bool, build: BuildId, memb
         return Check::problem(Subject::Keys, without, advice);
     }
     if strangers.all > 0 {
-        let advice = "finish the roll-out: nodes of builds that started before this one answer 400 to what it signed";
+        let advice =
+            "finish the roll-out: nodes of builds that started before this one answer 400 to what it signed";
         return Check::warning(Subject::Keys, without, advice);
     }
     Check::ok(Subject::Keys, found)

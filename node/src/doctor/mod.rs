@@ -248,9 +248,7 @@ fn keys_of_one(application: &str, settings: &Settings, state_dir: &Path) -> Chec
     };
     match found.context("keys") {
         Ok(found) => Check::ok(Subject::Keys, found),
-        Err(error) => {
-            Check::problem(Subject::Keys, format!("{error:#}"), "see docs/OPERATIONS.md, Keys")
-        }
+        Err(error) => Check::problem(Subject::Keys, format!("{error:#}"), "see docs/OPERATIONS.md, Keys"),
     }
 }
 

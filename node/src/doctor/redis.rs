@@ -62,7 +62,10 @@ fn persistence(findings: &Findings) -> Check {
         );
     }
     if !findings.append_works {
-        return problem("the last write to the append-only file failed", "see the log of redis, and its disk");
+        return problem(
+            "the last write to the append-only file failed",
+            "see the log of redis, and its disk",
+        );
     }
     match findings.append_fsync.as_deref() {
         Some("no") => Check::warning(
@@ -71,7 +74,10 @@ fn persistence(findings: &Findings) -> Check {
             "set appendfsync everysec: what the system has not written by itself is lost with the machine",
         ),
         Some(fsync) => Check::ok(Subject::Persistence, format!("append-only file, appendfsync {fsync}")),
-        None => Check::ok(Subject::Persistence, "append-only file; appendfsync is not told, as CONFIG is forbidden"),
+        None => Check::ok(
+            Subject::Persistence,
+            "append-only file; appendfsync is not told, as CONFIG is forbidden",
+        ),
     }
 }
 
@@ -91,7 +97,9 @@ fn replicas(findings: &Findings) -> Check {
             format!("{found}, min-replicas-max-lag {}", lag.as_secs()),
             "set min-replicas-max-lag 2: keyed calls wait that much longer after a fail-over",
         ),
-        _ if findings.needs_replicas => Check::ok(Subject::Replicas, format!("{found}, and needed for writing")),
+        _ if findings.needs_replicas => {
+            Check::ok(Subject::Replicas, format!("{found}, and needed for writing"))
+        }
         _ => Check::ok(Subject::Replicas, "none: there is no fail-over"),
     }
 }

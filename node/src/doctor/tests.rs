@@ -81,7 +81,8 @@ fn the_checks_are_those_of_the_manual() {
 }
 
 fn settings(texts: &[(&str, &str)]) -> Settings {
-    Sources::of_test(texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).expect("values")
+    Sources::of_test(texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
+        .expect("values")
 }
 
 fn build() -> BuildId {
@@ -194,7 +195,10 @@ async fn members_that_do_not_know_what_signs_are_found() {
 
     let other = RING.replace("AQE=", "AgE=");
     let other = check(&examined(&url, &[("keys", &other)]).await, Subject::Keys).clone();
-    assert_eq!((other.verdict, other.found.as_str()), (Verdict::Problem, "there are different keys with the id 1"));
+    assert_eq!(
+        (other.verdict, other.found.as_str()),
+        (Verdict::Problem, "there are different keys with the id 1")
+    );
 }
 
 #[tokio::test]
@@ -221,7 +225,8 @@ async fn looking_makes_no_key() {
     assert!(found().await.starts_with("this build has none yet"));
     assert!(found().await.starts_with("this build has none yet"));
     let settings = settings(&[("redis", &url)]);
-    let cluster = ClusterSettings::of(&settings, "guestbook", Duration::ZERO).expect("fits").expect("a cluster");
+    let cluster =
+        ClusterSettings::of(&settings, "guestbook", Duration::ZERO).expect("fits").expect("a cluster");
     Keys::load_shared(&cluster.redis, &settings, build(), Purpose::Serve).await.expect("has keys");
     assert!(found().await.contains("of this build signs, 1 key known"));
 }
@@ -230,7 +235,8 @@ async fn looking_makes_no_key() {
 async fn a_node_starts_with_a_redis_that_is_not_set_up_well() {
     let server = Server::start();
     let settings = settings(&[("redis", &server.url())]);
-    let cluster = ClusterSettings::of(&settings, "guestbook", Duration::ZERO).expect("fits").expect("a cluster");
+    let cluster =
+        ClusterSettings::of(&settings, "guestbook", Duration::ZERO).expect("fits").expect("a cluster");
     let core = look_at_start(&cluster).await.expect("starts");
     assert_eq!(core.failover_hold, Duration::from_millis(3300));
 }

@@ -66,7 +66,9 @@ pub(crate) enum ClusterSettingsError {
         hold: Duration,
     },
     /// An old owner may still run when keyed calls go on.
-    #[error("setting call_failover_hold: {found:?} is less than {least:?}, which is call_fence and a tenth of it")]
+    #[error(
+        "setting call_failover_hold: {found:?} is less than {least:?}, which is call_fence and a tenth of it"
+    )]
     FailoverHold {
         /// What it is.
         found: Duration,
@@ -197,7 +199,8 @@ mod tests {
         assert_eq!(cluster.redis.namespace.to_string(), "guestbook");
         let (core, simulated) = (cluster.core(&findings(0, None)), core::Settings::default());
         assert_eq!(format!("{core:?}"), format!("{simulated:?}"));
-        let stored = redis::Settings::new("redis://host".parse().expect("a URL"), cluster.redis.namespace.clone());
+        let stored =
+            redis::Settings::new("redis://host".parse().expect("a URL"), cluster.redis.namespace.clone());
         assert_eq!(format!("{:?}", cluster.redis), format!("{stored:?}"));
     }
 
@@ -213,7 +216,8 @@ mod tests {
 
     #[test]
     fn replicas_prolong_the_hold_unless_it_is_given() {
-        let hold = |texts: &[(&str, &str)], lag| of(texts).expect("fits").core(&findings(1, lag)).failover_hold;
+        let hold =
+            |texts: &[(&str, &str)], lag| of(texts).expect("fits").core(&findings(1, lag)).failover_hold;
         let ms = Duration::from_millis;
         assert_eq!(hold(&[], None), ms(6300));
         assert_eq!(hold(&[], Some(1)), ms(6300));
@@ -237,7 +241,10 @@ mod tests {
             (&[("call_renew", "2400ms")], "setting call_renew: 2.4s is not less than call_hold, 2.4s"),
             (&[("call_hold", "2401ms")], "setting call_fence: 3s is less than 3.00125s"),
             (&[("call_command_timeout", "0s")], "setting call_command_timeout: it is 0"),
-            (&[("call_command_timeout", "3s")], "setting call_command_timeout: 3s is not less than call_hold"),
+            (
+                &[("call_command_timeout", "3s")],
+                "setting call_command_timeout: 3s is not less than call_hold",
+            ),
             (&[("call_failover_hold", "3s")], "setting call_failover_hold: 3s is less than 3.3s"),
             (&[("call_permits_max", "0")], "setting call_permits_max: it is 0"),
             (&[("call_attempts_max", "0")], "setting call_attempts_max: it is 0"),
@@ -250,10 +257,32 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_lists_the_settings_of_a_cluster() {
+        let manual = include_str!("../../../docs/OPERATIONS.md");
+        let table = manual.split("| setting of a cluster |").nth(1).expect("the table of the settings");
+        let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `"));
+        let told = rows.map(|row| {
+            let mut cells = row.split(" | ").map(|cell| cell.trim_matches('`'));
+            (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
+        });
+        let ours = |name: &str| {
+            (name.starts_with("call_") && name != "call_timeout")
+                || ["redis", "namespace", "inbox_frames_max", "ship_bytes_max"].contains(&name)
+        };
+        let known = Settings::TABLE.iter().filter(|setting| ours(setting.name));
+        let known = known
+            .map(|setting| (setting.name, if setting.default.is_empty() { "none" } else { setting.default }));
+        assert_eq!(told.collect::<Vec<_>>(), known.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_node_without_redis_is_alone_whatever_else_is_set() {
         let texts = [("call_renew".to_owned(), "0s".to_owned())];
         let settings = Sources::of_test(texts).expect("values");
-        assert!(ClusterSettings::of(&settings, "guestbook", Duration::ZERO).is_ok_and(|cluster| cluster.is_none()));
+        assert!(
+            ClusterSettings::of(&settings, "guestbook", Duration::ZERO)
+                .is_ok_and(|cluster| cluster.is_none())
+        );
     }
 
     #[test]
