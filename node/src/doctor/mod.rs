@@ -2,7 +2,7 @@
 //! what was found and, if that is not well, what to do.
 
 mod members;
-mod redis;
+mod setup;
 
 use std::{path::Path, time::Duration};
 
@@ -132,7 +132,7 @@ pub(crate) async fn look_at_start(cluster: &ClusterSettings) -> anyhow::Result<c
     })
     .await?;
     let core = cluster.core(&findings);
-    for check in redis::checks(&findings, &core) {
+    for check in setup::checks(&findings, &core) {
         if check.verdict != Verdict::Ok {
             let (check, found, advice) = (check.subject.name(), check.found, check.advice);
             warn!(check, found, advice, "redis is not set up as a cluster needs it");
@@ -181,7 +181,7 @@ async fn look(
     build: BuildId,
 ) -> anyhow::Result<Vec<Check>> {
     let findings = connection.inspect(clock::unix_ms).await.map_err(Unanswered::from)?;
-    let mut checks = redis::checks(&findings, &cluster.core(&findings));
+    let mut checks = setup::checks(&findings, &cluster.core(&findings));
     let Answer::View(view) = connection.perform(Command::View).await.map_err(Unanswered::from)? else {
         anyhow::bail!("redis answered something else than a view");
     };

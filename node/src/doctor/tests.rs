@@ -25,7 +25,7 @@ fn well() -> Findings {
 
 /// The checks that are not well.
 fn not_well(findings: &Findings) -> Vec<(Subject, Verdict)> {
-    let checks = redis::checks(findings, &core::Settings::default());
+    let checks = setup::checks(findings, &core::Settings::default());
     let bad = checks.iter().filter(|check| check.verdict != Verdict::Ok);
     bad.map(|check| {
         assert!(!check.advice.is_empty(), "{check:?}");

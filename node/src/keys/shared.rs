@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use callboard_cluster::{
-    redis::{self, Connection},
+    redis::{Connection, Settings as RedisSettings},
     store::{Answer, Command},
 };
 use callboard_protocol::KeyRing;
@@ -33,7 +33,7 @@ impl Keys {
     /// Redis refuses this node, cannot be used for 30 s, or has something else where the keys belong. The message names
     /// it without its password, and says what to do.
     pub(crate) async fn load_shared(
-        redis: &Arc<redis::Settings>,
+        redis: &Arc<RedisSettings>,
         settings: &Settings,
         build: BuildId,
         purpose: Purpose,
@@ -63,7 +63,7 @@ impl Remembered {
     /// As for [`Keys::load_shared`], and [`Contradiction`](super::record::Contradiction) where Redis has another key for
     /// this build: then somebody has to restart this node.
     #[cfg_attr(not(test), expect(dead_code, reason = "nodes do not join yet"))]
-    pub(crate) async fn put_back(&mut self, redis: &Arc<redis::Settings>) -> anyhow::Result<KeyRing> {
+    pub(crate) async fn put_back(&mut self, redis: &Arc<RedisSettings>) -> anyhow::Result<KeyRing> {
         let (build, known) = (&self.build, &self.record);
         let put_back = async |_: &Connection, record: &mut Record, _| Ok(record.put_back(build, known)?);
         let record = change(redis, PATIENCE, put_back).await?;
@@ -74,7 +74,7 @@ impl Remembered {
 }
 
 async fn load(
-    redis: &Arc<redis::Settings>,
+    redis: &Arc<RedisSettings>,
     skew_window: Duration,
     build: &str,
     purpose: Purpose,
@@ -105,7 +105,7 @@ async fn running(connection: &Connection) -> Result<Vec<String>, Unanswered> {
 
 /// Changes the record, as often as it takes until nobody else did at the same time, and gives what it is now.
 async fn change(
-    redis: &Arc<redis::Settings>,
+    redis: &Arc<RedisSettings>,
     patience: Duration,
     mut how: impl AsyncFnMut(&Connection, &mut Record, u64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Record> {

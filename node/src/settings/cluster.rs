@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use callboard_cluster::{
     core,
-    redis::{self, BadNamespace, BadUrl, Findings},
+    redis::{BadNamespace, BadUrl, Findings, Settings as RedisSettings},
 };
 
 use super::Settings;
@@ -20,7 +20,7 @@ const REPLICA_HOLD: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterSettings {
     /// Where the shared store is.
-    pub(crate) redis: Arc<redis::Settings>,
+    pub(crate) redis: Arc<RedisSettings>,
     core: core::Settings,
     /// Whether somebody said how long keyed calls wait after a fail-over.
     failover_hold_given: bool,
@@ -112,7 +112,7 @@ impl ClusterSettings {
             transfer_gone: fence + poll_gap,
             ..defaults
         };
-        let mut redis = redis::Settings::new(url, namespace);
+        let mut redis = RedisSettings::new(url, namespace);
         redis.inbox_frames_max = settings.inbox_frames_max;
         redis.block = core.block;
         // What a dead cluster left, nobody may still wait for.
@@ -200,7 +200,7 @@ mod tests {
         let (core, simulated) = (cluster.core(&findings(0, None)), core::Settings::default());
         assert_eq!(format!("{core:?}"), format!("{simulated:?}"));
         let stored =
-            redis::Settings::new("redis://host".parse().expect("a URL"), cluster.redis.namespace.clone());
+            RedisSettings::new("redis://host".parse().expect("a URL"), cluster.redis.namespace.clone());
         assert_eq!(format!("{:?}", cluster.redis), format!("{stored:?}"));
     }
 

@@ -8,9 +8,9 @@ const DAY: Duration = Duration::from_hours(24);
 const OLD: &str = "0000000000000000000000000000000a";
 const NEW: &str = "0000000000000000000000000000000b";
 
-fn settings(server: &Server) -> Arc<redis::Settings> {
+fn settings(server: &Server) -> Arc<RedisSettings> {
     let url = format!("redis://:s3cret@127.0.0.1:{}", server.port).parse().expect("a URL");
-    let mut settings = redis::Settings::new(url, "test".parse().expect("a namespace"));
+    let mut settings = RedisSettings::new(url, "test".parse().expect("a namespace"));
     settings.open_timeout = Duration::from_secs(10);
     Arc::new(settings)
 }
@@ -19,16 +19,16 @@ fn server() -> Server {
     Server::with(&["--requirepass", "s3cret"])
 }
 
-async fn start(redis: &Arc<redis::Settings>, build: &str) -> (Keys, Remembered) {
+async fn start(redis: &Arc<RedisSettings>, build: &str) -> (Keys, Remembered) {
     load(redis, DAY, build, Purpose::Serve, PATIENCE).await.expect("has keys")
 }
 
-async fn connection(redis: &Arc<redis::Settings>) -> Connection {
+async fn connection(redis: &Arc<RedisSettings>) -> Connection {
     Connection::open(redis, core::Connection::Commands).await.expect("connects").0
 }
 
 /// A member of this build.
-async fn join(redis: &Arc<redis::Settings>, build: &str) {
+async fn join(redis: &Arc<RedisSettings>, build: &str) {
     let (connection, incarnation) =
         Connection::open(redis, core::Connection::Commands).await.expect("connects");
     let build = u128::from_str_radix(build, 16).expect("a build");
@@ -53,7 +53,7 @@ async fn nodes_that_start_at_once_have_one_key_of_their_build() {
 }
 
 /// Whether there is a record.
-async fn is_there(redis: &Arc<redis::Settings>) -> bool {
+async fn is_there(redis: &Arc<RedisSettings>) -> bool {
     connection(redis).await.build_keys().await.expect("answers").record.is_some()
 }
 
@@ -142,7 +142,7 @@ async fn a_redis_that_is_not_there_is_named_without_its_password() {
 async fn a_redis_that_refuses_a_node_is_not_asked_again() {
     let server = server();
     let url = format!("redis://:wr0ng@127.0.0.1:{}", server.port).parse().expect("a URL");
-    let redis = Arc::new(redis::Settings::new(url, "test".parse().expect("a namespace")));
+    let redis = Arc::new(RedisSettings::new(url, "test".parse().expect("a namespace")));
     let error = load(&redis, DAY, OLD, Purpose::Serve, PATIENCE).await.err().expect("is refused");
     let error = format!("{error:#}");
     assert!(error.contains("does not take the user or password") && !error.contains("wr0ng"), "{error}");
