@@ -108,5 +108,5 @@ pub(super) fn builds(build: BuildId, members: &[Member]) -> Check {
 
 /// Whether a member's build is this one.
 fn is(build: BuildId, member: u128) -> bool {
-    format!("{member:032x}") == build.to_string()
+    member == build.as_u128()
 }

@@ -102,12 +102,12 @@ impl ClusterSettings {
             command_timeout: settings.call_command_timeout,
             block: renew * 2,
             failover_hold: settings.call_failover_hold.unwrap_or_else(|| fence.mul_f64(1.1)),
-            key_queue_max: settings.key_queue_max,
+            // The one that runs stands in its line, too.
+            key_queue_max: settings.key_queue_max.saturating_add(1),
             permits_max: settings.call_permits_max,
             attempts_max: u32::try_from(settings.call_attempts_max).unwrap_or(u32::MAX),
             // Long enough for a caller that was fenced to be a member again.
             reply_keep: fence / 2,
-            idempotency_retention: settings.idempotency_retention,
             // As long as it takes at most until a node that died is known to be dead.
             transfer_gone: fence + poll_gap,
             ..defaults
@@ -197,7 +197,8 @@ mod tests {
     fn the_defaults_are_those_that_were_simulated() {
         let cluster = of(&[]).expect("fits");
         assert_eq!(cluster.redis.namespace.to_string(), "guestbook");
-        let (core, simulated) = (cluster.core(&findings(0, None)), core::Settings::default());
+        let simulated = core::Settings { key_queue_max: 65, ..core::Settings::default() };
+        let core = cluster.core(&findings(0, None));
         assert_eq!(format!("{core:?}"), format!("{simulated:?}"));
         let stored =
             RedisSettings::new("redis://host".parse().expect("a URL"), cluster.redis.namespace.clone());

@@ -26,6 +26,12 @@ impl KeyId {
 
     /// The number.
     #[must_use]
+    pub const fn as_u8(self) -> u8 {
+        self.0
+    }
+
+    /// The number.
+    #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -42,9 +48,9 @@ impl fmt::Display for KeyId {
 pub struct Fingerprint([u8; 8]);
 
 impl Fingerprint {
-    /// As a number; its digits in base 16 are those that are printed.
+    /// As members tell it each other.
     #[must_use]
-    pub const fn as_u64(self) -> u64 {
+    pub fn as_u64(self) -> u64 {
         u64::from_be_bytes(self.0)
     }
 }
