@@ -10,8 +10,8 @@ use callboard_protocol::{
 use memchr::memmem;
 use rand::{RngExt as _, distr::Alphanumeric};
 
-/// What forms are printed with where a nonce goes. Nobody can guess it, and it never leaves the process: so what a person
-/// typed cannot be taken for it.
+/// What forms are printed with where a nonce goes. Nobody can guess it, and no response has it: what a person typed
+/// cannot be taken for it.
 static HOLE: LazyLock<String> = LazyLock::new(|| {
     rand::rng().sample_iter(Alphanumeric).take(FORM_NONCE_CHARACTERS).map(char::from).collect()
 });

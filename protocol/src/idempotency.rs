@@ -1,8 +1,8 @@
 //! Which calls are one: what the client's key or the nonce of its form stand for, and the digest of a body.
 //!
 //! All of it is SHA-256, cut to 128 bits. Whoever wants the outcome of somebody else's call would have to find a second
-//! text with a given hash, as a principal chooses only his own keys: 2^128 tries. Every part that is hashed comes with its
-//! length, so that `ab` + `c` is not `a` + `bc`.
+//! text with a given hash, as a principal chooses only his own keys: 2^128 tries. Every part that is hashed comes with
+//! its length, so that `ab` + `c` is not `a` + `bc`.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ impl Idempotency {
         Self { key: cut(named(KEY, action, principal, key)), digest: body.0, retention_s: 0 }
     }
 
-    /// Submissions are one if they are of the same form and say the same: nobody chose the nonce, so the same nonce with
-    /// another body is no mistake, as after "back" and a second thought.
+    /// Submissions are one if they are of the same form and say the same: nobody chose the nonce, so the same nonce
+    /// with another body is no mistake, as after "back" and a second thought.
     #[must_use]
     pub fn of_form(action: &ActionId, principal: Option<&str>, nonce: &str, body: BodyDigest) -> Self {
         let key = cut(named(NONCE, action, principal, nonce).chain_update(body.0.to_be_bytes()));
