@@ -3,10 +3,11 @@
 mod arriving;
 mod calls;
 mod client;
-mod cluster;
+pub(crate) mod cluster;
 mod forms;
 mod idempotency;
 mod lifecycle;
+mod once;
 mod order;
 mod pages;
 mod refusals;
