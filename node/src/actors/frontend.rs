@@ -312,6 +312,10 @@ async fn sealed(sent: &Value, arriving: Option<&Arriving>) -> Option<JsString> {
     }
 }
 
+/// Longest key of a line, in bytes. It stands among the small fields of a frame, which have a limit: a frame that breaks
+/// it is read by nobody, and takes the calls of others with it.
+const KEY_BYTES_MAX: usize = 4 << 10;
+
 /// The key that a call's arguments have.
 fn key_of(
     key: fn(&CallArguments) -> Result<String, DeError>,
@@ -319,6 +323,10 @@ fn key_of(
     action: &'static str,
 ) -> Result<String, Refused> {
     match catch_unwind(AssertUnwindSafe(|| key(arguments))) {
+        Ok(Ok(key)) if key.len() > KEY_BYTES_MAX => {
+            let detail = format!("the key of the call is longer than {KEY_BYTES_MAX} bytes");
+            Err(Refused::new(ErrorCode::ArgumentMismatch, detail))
+        }
         Ok(key) => key.map_err(|error| Refused::new(ErrorCode::ArgumentMismatch, error.to_string())),
         Err(_) => Err(panicked("key", action)),
     }

@@ -57,3 +57,19 @@ fn a_node_that_leaves_hands_over_what_waits() {
         left.join().expect("it stops");
     });
 }
+
+/// Goal: a client cannot make a frame that no node reads, and in which the calls of others are lost.
+#[test]
+fn a_key_that_fits_no_frame_is_refused_and_holds_up_nobody() {
+    let cluster = Cluster::start(2);
+    for node in &cluster.nodes {
+        // Half of some keys belongs to each node, so that some of these would have been sent.
+        for letter in ["a", "b", "c", "d"] {
+            let long = node.call("line", &format!(r#"["{}",0,false]"#, letter.repeat(70_000)));
+            assert_eq!((long.status, long.header("callboard-error")), (400, "argument-mismatch"), "{long:?}");
+            assert_eq!(long.header("callboard-outcome"), "not-run");
+        }
+        let longest = node.call("line", &format!(r#"["{}",0,false]"#, "l".repeat(4096)));
+        assert_eq!(longest.status, 200, "{longest:?}");
+    }
+}
