@@ -76,6 +76,6 @@ impl RedisClock {
     }
 
     fn shifted(&self, by: Duration) -> RedisMillis {
-        RedisMillis::from_u64(self.time.as_u64() + by.as_millis() as u64)
+        RedisMillis::from_u64(self.time.as_u64().saturating_add(by.as_millis() as u64))
     }
 }

@@ -340,7 +340,7 @@ impl Core {
                     };
                     entry.place = Place::Sending(to);
                     let left = entry.submission.deadline.since(now);
-                    let deadline = clock.at_least(now).as_u64() + left.as_millis() as u64;
+                    let deadline = clock.at_least(now).as_u64().saturating_add(left.as_millis() as u64);
                     let message = Message::Request(envelope(me, build, entry, deadline, view));
                     bytes += message.payload_bytes();
                     items.push(call);
