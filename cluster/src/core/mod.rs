@@ -11,6 +11,7 @@ mod invariants;
 mod io;
 mod kept;
 mod known;
+mod leaving;
 mod orphans;
 mod owner;
 mod placing;

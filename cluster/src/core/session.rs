@@ -120,7 +120,7 @@ impl Core {
     }
 
     /// Whether this session certainly is not fenced.
-    fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         self.io.now < self.session.hold_until || self.io.has(Mutant::NoHoldCheck)
     }
 
@@ -141,6 +141,7 @@ impl Core {
                 self.io.connect(connection);
             }
         }
+        self.leave_unheard();
         let can_ask = self.io.can_ask(Connection::Commands);
         match self.session.phase {
             Phase::Connecting => self.begin_session(),
@@ -402,53 +403,6 @@ impl Core {
         self.post_on_view();
         self.watch_on_view();
         self.transfers_on_view(false);
-    }
-
-    /// Takes no more calls, and leaves once nothing is left.
-    pub(crate) fn drain(&mut self) {
-        if !self.session.leaves {
-            self.session.leaves = true;
-            self.turn_away_waiting();
-        }
-    }
-
-    fn leave(&mut self, boot: Boot) {
-        if !self.io.can_ask(Connection::Commands) {
-            return;
-        }
-        let draining = self
-            .views
-            .current
-            .as_ref()
-            .is_some_and(|view| view.members.get(&boot).is_some_and(|me| me.draining));
-        if !draining {
-            if !self.session.draining_asked {
-                self.session.draining_asked = true;
-                self.io.ask(Connection::Commands, Command::Drain { boot }, Purpose::Drain);
-            }
-            return;
-        }
-        if self.is_idle() && !self.session.leaving {
-            self.session.leaving = true;
-            self.io.ask(Connection::Commands, Command::Leave { boot }, Purpose::Leave);
-        }
-    }
-
-    pub(crate) fn drained(&mut self) {
-        self.session.draining_asked = false;
-    }
-
-    pub(crate) fn left(&mut self, left: bool) {
-        self.session.leaving = false;
-        if left {
-            self.session.phase = Phase::Left;
-            for connection in Connection::ALL {
-                self.io.close(connection);
-            }
-        } else {
-            // Something came meanwhile.
-            self.io.wake_after(self.io.settings.retry);
-        }
     }
 
     /// A connection was made.

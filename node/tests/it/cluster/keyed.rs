@@ -58,6 +58,15 @@ fn a_node_that_leaves_hands_over_what_waits() {
     });
 }
 
+/// Goal: a node that nobody needs stops, also when it cannot say so. Method: Redis is killed, and then a node is stopped
+/// that would wait for an hour.
+#[test]
+fn a_node_without_redis_stops_when_it_is_told_to() {
+    let mut cluster = Cluster::start_with(2, &[("drain_timeout", "1h")]);
+    cluster.redis.kill();
+    drop(cluster.nodes);
+}
+
 /// Goal: a client cannot make a frame that no node reads, and in which the calls of others are lost.
 #[test]
 fn a_key_that_fits_no_frame_is_refused_and_holds_up_nobody() {
