@@ -173,6 +173,10 @@ async fn carried_call(
             debug!(call = %start.call, reason = refused.detail(), "the arguments of a call did not come");
             return Err(NotStarted::because(Answer::Moved));
         }
+        Err(refused) if refused.is_for_want_of_room() => {
+            warn!(call = %start.call, reason = refused.detail(), "the arguments of a call cannot be kept here");
+            return Err(NotStarted::because(Answer::Busy));
+        }
         Err(refused) => return Ok((info, Err(refused.detail().to_owned()))),
     };
     let arguments = call_arguments(node, action, &reference, info.principal.as_ref(), sent, None).await;

@@ -59,6 +59,11 @@ impl Refused {
         self.code == ErrorCode::BodyIncomplete
     }
 
+    /// Whether it is for want of room at this node, and not for anything that the client sent.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        self.code.family() == Family::Overloaded
+    }
+
     /// Whether there is no sense in waiting for the rest of the body.
     pub(crate) fn ends_connection(&self) -> bool {
         self.code == ErrorCode::BodyIncomplete && !self.is_read

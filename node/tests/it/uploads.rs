@@ -4,7 +4,10 @@ use callboard::{ActionContext, Failure, Form, Html, PageContext, PageError, acti
 use callboard_protocol::value::BlobContent;
 use serde::Deserialize;
 
-use crate::client::{Answer, Caller};
+use crate::{
+    client::{Answer, Caller},
+    cluster::Cluster,
+};
 
 const BOUNDARY: &str = "uploads";
 const MULTIPART: (&str, &str) = ("content-type", "multipart/form-data; boundary=uploads");
@@ -153,6 +156,24 @@ fn a_file_that_cannot_be_kept_is_told_and_nothing_ran() {
     assert_eq!((answer.header("callboard-outcome"), answer.header("retry-after")), ("not-run", "1"));
     assert_eq!(answer.body, "a large file cannot be kept at the moment: entity not found");
     assert_eq!(call(&caller, &[bytes(1, 10)]).status, 200);
+}
+
+/// Goal: a full disk of one node is nobody's mistake. Method: the folders of all nodes but one are gone, so that most
+/// likely a call of that one's client would have gone to another.
+#[test]
+fn a_call_whose_files_another_node_cannot_keep_runs_elsewhere() {
+    let mut cluster = Cluster::start_with(1, &[("spill_bytes", "10")]);
+    for _ in 0..3 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spill_dir = folder.path().to_str().expect("text");
+        cluster.join(&[("spill_bytes", "10"), ("spill_dir", spill_dir)]);
+        folder.close().expect("it is removed under the node");
+    }
+    cluster.wait_until_agreed();
+    let file = bytes(1, 200_000);
+    let answer = call(&cluster.nodes[0], std::slice::from_ref(&file));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.row(), serde_json::to_string(&[expected("disk", &file)]).expect("JSON"));
 }
 
 #[test]

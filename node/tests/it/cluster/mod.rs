@@ -61,7 +61,7 @@ impl Cluster {
     }
 
     /// Waits until all nodes know of each other: until then some run what comes to them.
-    fn wait_until_agreed(&self) {
+    pub(crate) fn wait_until_agreed(&self) {
         let until = Instant::now() + Duration::from_secs(20);
         let ran = |node: &Caller| node.call("where_am_i", "[]").row().to_owned();
         loop {
