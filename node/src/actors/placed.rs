@@ -1,6 +1,7 @@
 //! Calls that the membership placed on this node: of its own clients, and of other nodes.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -9,20 +10,22 @@ use actix::{Addr, Handler, Message};
 use bytes::Bytes;
 use callboard_cluster::core::{Ended, Input, Start};
 use callboard_protocol::{
-    action::{Outcome, Settled},
+    ActionId,
+    action::{CallId, Outcome, Settled},
     carried::{CarriedHead, CarriedOutcome},
     envelope::{Answer, Direction, TransferId},
     identity::Boot,
     reference::ActionReference,
 };
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::{
     Feed, Membership, RunEnded, RunResult, SlotWorker,
     frontend::call_arguments,
     settlement::{Held, Permit, Published, Settlement, rest_of},
-    slot_worker::{act, revalidations},
+    slot_worker::{act, panicked, revalidations},
 };
 use crate::{
     call::{Call, CallInfo, Cancellation, InFlight},
@@ -55,16 +58,35 @@ impl Handler<RunPlaced> for SlotWorker {
     fn handle(&mut self, placed: RunPlaced, _: &mut Self::Context) {
         actix::spawn(async move {
             let (run, call, membership) = (placed.start.run, placed.start.call, placed.membership.clone());
-            let (ended, result) = match run_placed(placed).await {
-                Ok(ran) => ran,
-                Err(NotStarted { answer, full, unstarted }) => {
+            let (node, action) = (Arc::clone(&placed.node), placed.start.action);
+            let (ended, result) = match AssertUnwindSafe(run_placed(placed)).catch_unwind().await {
+                Ok(Ok(ran)) => ran,
+                Ok(Err(NotStarted { answer, full, unstarted })) => {
                     let result = RunResult { full, unstarted, ..RunResult::of(call) };
                     (Ended::NotStarted(answer), result)
                 }
+                Err(panic) => broken_down(&node, call, &action, &*panic),
             };
             membership.do_send(RunEnded { run, ended, result });
         });
     }
+}
+
+/// It panicked beside its action, so nobody knows whether that ran: it counts as one that did, and its line goes on.
+fn broken_down(
+    node: &Node,
+    call: CallId,
+    action: &ActionId,
+    panic: &(dyn std::any::Any + Send),
+) -> (Ended, RunResult) {
+    let settled = Settled::Thrown(panicked(panic));
+    let outcome = Outcome { settled, ..Outcome::default() };
+    let registered = node.registry.action(action);
+    let revalidations = registered.map(|action| revalidations(action, &outcome)).unwrap_or_default();
+    error!(%call, "a call broke down beside its action");
+    let (outcome, revalidates) = (encoded(&CarriedOutcome::of(&outcome)), !revalidations.is_empty());
+    let ended = Ended::Ran { failed: true, outcome, kept: None, revalidates, rest: false };
+    (ended, RunResult { revalidations, ..RunResult::of(call) })
 }
 
 /// A call that did not start and, in this run, never will.

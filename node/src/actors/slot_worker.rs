@@ -111,11 +111,7 @@ pub(super) async fn act(
     // The inner block makes a panic before the first await one of the action's, too.
     let acting = AssertUnwindSafe(async move { (action.entry.run)(cx, arguments).await }).catch_unwind();
     let outcome = acting.await.unwrap_or_else(|panic| Outcome {
-        settled: Settled::Thrown(Thrown {
-            code: ErrorCode::ActionPanicked,
-            digest: ErrorCode::ActionPanicked.to_string(),
-            private: panic_text(&*panic),
-        }),
+        settled: Settled::Thrown(panicked(&*panic)),
         effects: effects.take(),
     });
     if let Settled::Thrown(thrown) = &outcome.settled {
@@ -150,6 +146,12 @@ async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Published {
 fn answer(reply: Reply, answer: Result<Settlement, CallError>) {
     // A closed channel is a client that went away; it is owed nothing.
     let _gone = reply.send(answer);
+}
+
+/// What a panic is to whoever waits.
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Thrown {
+    let code = ErrorCode::ActionPanicked;
+    Thrown { code, digest: code.to_string(), private: panic_text(panic) }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
