@@ -5,6 +5,8 @@
 mod calls;
 mod messages;
 mod performing;
+#[cfg(test)]
+mod tests;
 mod transfers;
 
 use std::{
@@ -25,6 +27,7 @@ use callboard_protocol::{
     identity::{Boot, ViewVersion},
     revalidation::Revalidation,
 };
+use tracing::error;
 
 pub(crate) use self::messages::{Begin, Feed, Leave, RunEnded, RunResult, Submit, Unreachable};
 use self::{calls::Waiting, messages::Flush, transfers::Reader};
@@ -144,8 +147,16 @@ impl Membership {
         // A store in memory answers at once, and that is more to take.
         while !self.inputs.is_empty() {
             let inputs = std::mem::take(&mut self.inputs);
+            let stopped: Vec<TransferId> = inputs
+                .iter()
+                .filter_map(|input| if let Input::Stop(transfer) = input { Some(*transfer) } else { None })
+                .collect();
             for output in self.core.step_all(clock::core_now(), inputs) {
                 self.perform(output, context);
+            }
+            // Only now, as something may have come for them before the core heard that they stopped.
+            for transfer in stopped {
+                self.forget_reader(transfer);
             }
         }
         self.flushing = false;
@@ -194,6 +205,18 @@ impl Membership {
             inner.state = Some(self.state);
             inner.elsewhere = Arc::new(elsewhere);
         });
+    }
+}
+
+/// Without it this node is no member, whatever the last that others heard of it: it panicked, or the process ends.
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.shared.change(|inner| *inner = Inner::default());
+        if std::thread::panicking() {
+            error!(
+                "the membership of this node broke down: it is no member any more and has to be started again"
+            );
+        }
     }
 }
 

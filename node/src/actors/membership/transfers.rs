@@ -51,6 +51,11 @@ impl Membership {
         ChunkReader::new(transfer, chunks, context.address())
     }
 
+    /// Whoever reads a transfer wants no more of it.
+    pub(super) fn forget_reader(&mut self, transfer: TransferId) {
+        self.readers.remove(&transfer);
+    }
+
     pub(super) fn deliver(&mut self, transfer: TransferId, bytes: Bytes, end: Option<TransferEnd>) {
         let reader = self.readers.entry(transfer).or_insert_with(Reader::new);
         // One that is not read any more has said so.
