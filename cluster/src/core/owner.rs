@@ -316,6 +316,10 @@ impl Core {
         let waits = run.stage.waits();
         match run.stage {
             Stage::Running => self.io.put(Output::CancelRun(id)),
+            // To whoever sent both, this call and the one that it waits for are one, and that one runs.
+            Stage::Attached if !self.io.has(Mutant::NoDeadlineCheck) => {
+                self.end_unstarted(id, Answer::Unknown);
+            }
             _ if waits && !self.io.has(Mutant::NoDeadlineCheck) => self.end_unstarted(id, Answer::Expired),
             _ => {}
         }
@@ -341,6 +345,8 @@ impl Core {
                 self.owner.cancelled.push_back((call, attempt));
             }
             Some(id) => match self.owner.runs[&id].stage {
+                // Others may wait for what it ends in, or come for it later.
+                Stage::Running if self.owner.runs[&id].route.idempotency.is_some() => {}
                 Stage::Running => self.io.put(Output::CancelRun(id)),
                 stage if stage.waits() && !self.io.has(Mutant::CancelStarts) => {
                     self.end_unstarted(id, Answer::Expired);

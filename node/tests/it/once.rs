@@ -1,5 +1,7 @@
 //! Calls that are one: the action runs once, and everybody gets its one answer, on one node and over several.
 
+use std::{io::Write as _, net::TcpStream};
+
 use callboard::{
     ActionContext, Cookie, Form, GuardContext, Html, PageContext, PageError, Principal, Refusal, action,
     js::Stream, page,
@@ -36,6 +38,17 @@ async fn once(cx: &ActionContext, text: String, hold: bool) -> String {
 async fn once_streamed(cx: &ActionContext) -> Stream<u32> {
     cx.state::<Journal>().note("streams");
     Stream::new(stream::iter([1, 2, 3]))
+}
+
+/// Gives up when it is told that nobody waits for it.
+#[action(public, name = "once_patient")]
+async fn once_patient(cx: &ActionContext) -> &'static str {
+    let journal = cx.state::<Journal>();
+    journal.note("patient runs");
+    tokio::select! {
+        () = cx.cancelled() => "given up",
+        () = journal.released() => "done",
+    }
 }
 
 #[derive(Deserialize)]
@@ -107,6 +120,55 @@ fn a_call_that_comes_again_while_it_runs_or_later_runs_once() {
         assert_eq!(lasting(&third), lasting(&first));
         assert!(first.header("set-cookie").starts_with("ran=tea"));
         assert_eq!((first.header("x-action-revalidated"), runs(journal, "tea runs")), ("1", 1));
+    });
+}
+
+/// Goal: a browser that sends a form again drops its first request, and the second is not to get the ruins of the first.
+/// Method: the client of a call with a key goes away; then so does one without a key, which is told.
+#[test]
+fn a_call_with_a_key_goes_on_for_those_who_send_it_again() {
+    both(&[], |nodes, journal| {
+        let leave = |action: &str, more: &str, note: &str| {
+            let (reference, address) = (nodes[0].reference(action), nodes[0].node.address());
+            let mut client = TcpStream::connect(address).expect("a connection");
+            let head = format!("POST / HTTP/1.1\r\nhost: x\r\nnext-action: {reference}\r\n{more}");
+            client.write_all(head.as_bytes()).expect("written");
+            journal.wait_for(note);
+        };
+        leave(
+            "once_patient",
+            "x-name: Ada\r\nidempotency-key: p\r\ncontent-length: 2\r\n\r\n[]",
+            "patient runs",
+        );
+        leave("until_gone_elsewhere", "content-length: 5\r\n\r\n[\"g\"]", "g waits");
+        journal.wait_for("g is gone");
+        std::thread::scope(|scope| {
+            let again = scope.spawn(|| send(nodes[1], "once_patient", "Ada", "p", "[]"));
+            journal.release();
+            let again = again.join().expect("no panic");
+            assert_eq!((again.status, again.row(), again.header(REPLAYED)), (200, "\"done\"", "1"));
+        });
+        assert_eq!(runs(journal, "patient runs"), 1);
+    });
+}
+
+/// Goal: nobody is told that his call will never run while it runs. Method: it is sent again, and both outlast their time.
+#[test]
+fn a_call_that_waits_for_itself_is_not_said_not_to_have_run() {
+    both(&[("call_timeout", "1500ms")], |nodes, journal| {
+        let (first, second) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| send(nodes[0], "once", "Ada", "k", r#"["slow",true]"#));
+            journal.wait_for("slow runs");
+            let second = scope.spawn(|| send(nodes[1], "once", "Ada", "k", r#"["slow",true]"#));
+            (first.join().expect("no panic"), second.join().expect("no panic"))
+        });
+        for answer in [&first, &second] {
+            assert_eq!((answer.status, answer.header("callboard-outcome")), (504, "unknown"), "{answer:?}");
+        }
+        journal.release();
+        // And it is what it came to in the end.
+        let third = send(nodes[2], "once", "Ada", "k", r#"["slow",true]"#);
+        assert_eq!((third.status, third.row(), third.header(REPLAYED)), (200, "\"slow of Ada\"", "1"));
     });
 }
 
