@@ -18,6 +18,7 @@ use callboard_protocol::{
     action::{CallError, CallId},
     de::DeError,
     envelope::Idempotency,
+    error::Family,
     flight,
     js::JsString,
     reference::{ActionReference, Verified},
@@ -39,6 +40,7 @@ use crate::{
     node::Node,
     registry::{Class, RegisteredAction},
     request::RequestHead,
+    retained::Counted,
 };
 
 /// Turns requests into calls, one check after the other, and calls into settlements.
@@ -210,7 +212,7 @@ impl Frontend {
         settlement.await.unwrap_or(Err(CallError::OutcomeUnknown))
     }
 
-    /// Hands a call to the membership, which knows whose it is.
+    /// Hands a call to the membership, if there is room for its idempotency key, which counts unless nothing is kept for it.
     async fn place(
         &self,
         call: Call,
@@ -219,13 +221,34 @@ impl Frontend {
         shipment: Option<Shipment>,
         reference: &Verified<ActionReference>,
     ) -> Result<Settlement, CallError> {
-        let settings = &self.node.settings;
-        if let Some(Idempotency { key, retention_s, .. }) = &idempotency
-            && !self.node.retained.add_key(*key, Duration::from_secs((*retention_s).into()))
-        {
-            let limit = settings.idempotency_keys_max;
+        let submitted = self.submit(call, line, idempotency, shipment, reference);
+        let Some(Idempotency { key, retention_s, .. }) = idempotency else { return submitted.await };
+        let (retained, retention) = (&self.node.retained, Duration::from_secs(retention_s.into()));
+        let counted = retained.add_key(key, retention);
+        if counted == Counted::NoRoom {
+            let limit = self.node.settings.idempotency_keys_max;
             return Err(CallError::Overloaded { what: "idempotency_keys_max", limit });
         }
+        let settled = submitted.await;
+        // One that is in conflict with another is of another family: the other is kept.
+        if !matches!(&settled, Err(error) if error.code().family() == Family::Overloaded) {
+            // Whoever counted it may have been refused meanwhile, and have forgotten it.
+            let _counted = retained.add_key(key, retention);
+        } else if counted == Counted::First {
+            retained.forget_key(key);
+        }
+        settled
+    }
+
+    /// Hands a call to the membership, which knows whose it is.
+    async fn submit(
+        &self,
+        call: Call,
+        line: Option<String>,
+        idempotency: Option<Idempotency>,
+        shipment: Option<Shipment>,
+        reference: &Verified<ActionReference>,
+    ) -> Result<Settlement, CallError> {
         let (action, info) = (call.action, &call.info);
         let context = match &shipment {
             None => Bytes::new(),

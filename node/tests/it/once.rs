@@ -1,6 +1,6 @@
 //! Calls that are one: the action runs once, and everybody gets its one answer, on one node and over several.
 
-use std::{io::Write as _, net::TcpStream};
+use std::{io::Write as _, net::TcpStream, sync::mpsc};
 
 use callboard::{
     ActionContext, Cookie, Form, GuardContext, Html, PageContext, PageError, Principal, Refusal, action,
@@ -226,6 +226,35 @@ fn a_form_that_is_sent_twice_runs_once_and_both_requests_see_the_same() {
         assert_eq!(nodes[2].submit("/once", &anew, None).header(REPLAYED), "");
         assert_eq!((runs(journal, "a time written"), runs(journal, "once upon written")), (1, 2));
     });
+}
+
+/// Goal: calls that are refused use nothing up for those that come later. Method: there is room for three keys; two calls
+/// fill a line, and more are refused than there is room for.
+#[test]
+fn a_key_of_a_call_that_was_refused_does_not_count() {
+    let caller = Caller::start(&[("idempotency_keys_max", "3"), ("key_queue_max", "1")]);
+    let line = |key: &str, body: &str| send(&caller, "line", "Ada", key, body);
+    let (answered, answers) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let background = |key: &'static str, body: &'static str| {
+            let answered = answered.clone();
+            scope.spawn(move || answered.send(line(key, body).status).expect("somebody waits"));
+        };
+        background("1", r#"["a",1,true]"#);
+        caller.journal.wait_for("a begins 1");
+        // Of two more, one finds room in the line; when the other is refused, it stands there.
+        background("2", r#"["a",2,false]"#);
+        background("3", r#"["a",2,false]"#);
+        assert_eq!(answers.recv(), Ok(503));
+        for key in ["4", "5", "6"] {
+            let refused = line(key, r#"["a",2,false]"#);
+            assert_eq!((refused.status, refused.body.as_str()), (503, "key_queue_max is full at 1"));
+        }
+        caller.journal.release();
+        assert_eq!([answers.recv(), answers.recv()], [Ok(200), Ok(200)]);
+    });
+    assert_eq!(line("new", r#"["a",3,false]"#).status, 200);
+    assert_eq!(line("one-too-many", r#"["a",3,false]"#).body, "idempotency_keys_max is full at 3");
 }
 
 #[test]
