@@ -100,7 +100,9 @@ impl RowsPiece {
         let open = self.open.as_deref().unwrap_or_default();
         let mut bytes = BytesMut::with_capacity(4 + 4 * open.len() + self.rows.len());
         bytes.put_u32_le(if self.open.is_some() { open.len() as u32 } else { Self::WITHIN_ROW });
-        open.iter().for_each(|row| bytes.put_u32_le(*row));
+        for row in open {
+            bytes.put_u32_le(*row);
+        }
         bytes.put_slice(&self.rows);
         bytes.freeze()
     }

@@ -28,7 +28,7 @@ use futures_util::FutureExt as _;
 use tokio::{sync::oneshot, time::timeout_at};
 use tracing::{debug, error};
 
-use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit};
+use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit, Tell as _};
 use crate::{
     arguments::{Arriving, CallArguments},
     call::{Call, CallInfo, InFlight},
@@ -341,7 +341,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.info.cancellation.cancel();
         if self.placed {
-            self.info.node.membership.do_send(Feed(Input::Cancel(self.info.id)));
+            self.info.node.membership.tell(Feed(Input::Cancel(self.info.id)));
         }
     }
 }
