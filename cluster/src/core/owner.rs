@@ -341,6 +341,8 @@ impl Core {
                 self.owner.cancelled.push_back((call, attempt));
             }
             Some(id) => match self.owner.runs[&id].stage {
+                // A browser drops the first of two submissions, and the second waits for the same run.
+                Stage::Running if self.owner.runs[&id].route.idempotency.is_some() => {}
                 Stage::Running => self.io.put(Output::CancelRun(id)),
                 stage if stage.waits() && !self.io.has(Mutant::CancelStarts) => {
                     self.end_unstarted(id, Answer::Expired);

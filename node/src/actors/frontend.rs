@@ -339,9 +339,10 @@ pub(crate) struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.info.cancellation.cancel();
         if self.placed {
             self.info.node.membership.tell(Feed(Input::Cancel(self.info.id)));
+        } else {
+            self.info.cancellation.cancel();
         }
     }
 }

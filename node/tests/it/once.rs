@@ -1,5 +1,7 @@
 //! Calls that are one: the action runs once, and everybody gets its one answer, on one node and over several.
 
+use std::{io::Write as _, net::TcpStream};
+
 use callboard::{
     ActionContext, Cookie, Form, GuardContext, Html, PageContext, PageError, Principal, Refusal, action,
     js::Stream, page,
@@ -29,7 +31,12 @@ async fn once(cx: &ActionContext, text: String, hold: bool) -> String {
     }
     cx.set_cookie(&Cookie::new("ran", &text));
     cx.redirect("/there");
-    format!("{text} of {}", cx.principal().map_or("nobody", Principal::id))
+    let name = cx.principal().map_or("nobody", Principal::id);
+    if hold {
+        format!("{text} of {name}, who waits: {}", !cx.is_cancelled())
+    } else {
+        format!("{text} of {name}")
+    }
 }
 
 #[action(public, name = "once_streamed")]
@@ -101,12 +108,38 @@ fn a_call_that_comes_again_while_it_runs_or_later_runs_once() {
             (first.join().expect("no panic"), second.join().expect("no panic"))
         });
         let third = send(nodes[2], "once", "Ada", "k", body);
-        assert_eq!((first.status, first.row()), (200, "\"tea of Ada\""));
+        assert_eq!((first.status, first.row()), (200, "\"tea of Ada, who waits: true\""));
         assert_eq!((first.header(REPLAYED), second.header(REPLAYED), third.header(REPLAYED)), ("", "1", "1"));
         assert_eq!(lasting(&second), lasting(&first));
         assert_eq!(lasting(&third), lasting(&first));
         assert!(first.header("set-cookie").starts_with("ran=tea"));
         assert_eq!((first.header("x-action-revalidated"), runs(journal, "tea runs")), ("1", 1));
+    });
+}
+
+/// Goal: a browser that sends a form twice drops its first request; the run is not told that nobody waits.
+#[test]
+fn a_client_that_goes_away_does_not_cancel_what_its_second_request_waits_for() {
+    both(&[], |nodes, journal| {
+        let body = r#"["cup",true]"#;
+        let second = std::thread::scope(|scope| {
+            let mut first = TcpStream::connect(nodes[0].node.address()).expect("a connection");
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: x\r\nnext-action: {}\r\nx-name: Ada\r\n{KEY}: c\r\n\
+                 content-length: {}\r\n\r\n{body}",
+                nodes[0].reference("once"),
+                body.len()
+            );
+            first.write_all(request.as_bytes()).expect("written");
+            journal.wait_for("cup runs");
+            let second = scope.spawn(|| send(nodes[1], "once", "Ada", "c", body));
+            drop(first);
+            // Whatever the node learnt of that by now, this call came after it.
+            assert_eq!(send(nodes[0], "once", "Ada", "d", r#"["jug",false]"#).status, 200);
+            journal.release();
+            second.join().expect("no panic")
+        });
+        assert_eq!((second.row(), second.header(REPLAYED)), ("\"cup of Ada, who waits: true\"", "1"));
     });
 }
 
