@@ -65,7 +65,8 @@ impl Fault {
     /// Why the fault proves nothing: what it should have led to and did not.
     pub(crate) fn missed(self, tally: &Tally, nodes: usize) -> Vec<String> {
         let nodes = nodes as u64;
-        let mut wanted = vec![("calls run by another node than the one asked", tally.routed, 1)];
+        let mut wanted =
+            vec![("calls run by another node than the one asked", tally.routed, u64::from(nodes > 1))];
         match self {
             Self::Calm => {}
             Self::Kill => wanted.extend([

@@ -30,8 +30,8 @@ pub(crate) use options::{Options, command};
 use tally::Tally;
 use world::World;
 
-/// How many violations are told in full.
-const TOLD_MAX: usize = 20;
+/// How many violations of a promise are told in full.
+const TOLD_MAX: usize = 10;
 
 /// What became of a run.
 #[derive(Default)]
@@ -142,11 +142,14 @@ async fn phase(
 /// Says what was found, and keeps what shows it.
 fn report(options: &Options, verdict: &Verdict, folder: TempDir) -> anyhow::Result<()> {
     let Verdict { violations, complaints } = verdict;
-    for violation in violations.iter().take(TOLD_MAX) {
-        println!("{}: {}", violation.invariant.id(), violation.what);
-    }
-    if violations.len() > TOLD_MAX {
-        println!("and {} more", violations.len() - TOLD_MAX);
+    for invariant in Invariant::ALL {
+        let broken: Vec<_> = violations.iter().filter(|violation| violation.invariant == invariant).collect();
+        for violation in broken.iter().take(TOLD_MAX) {
+            println!("{}: {}", invariant.id(), violation.what);
+        }
+        if broken.len() > TOLD_MAX {
+            println!("{}: and {} more", invariant.id(), broken.len() - TOLD_MAX);
+        }
     }
     if options.expects_violation() {
         let lie = options.lying.then_some(Invariant::Call2);

@@ -86,7 +86,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(u64))
                 .help("What is called and who is hit; when things happen is up to the machine"),
         )
-        .arg(number("nodes", "3", 3..=5, "How many nodes"))
+        .arg(number("nodes", "3", 1..=5, "How many nodes; one alone routes nothing"))
         .arg(number("calls-per-second", "100", 1..=10_000, "Calls that come in a second, answered or not"))
         .arg(number(
             "renew-ms",
