@@ -6,8 +6,8 @@ use super::{none, texts};
 const FENCES: &[(&str, &[&str])] = &[
     // Unmaintained (RUSTSEC-2025-0141); decoding without a limit ends the process.
     ("bincode::", &["protocol/src/envelope.rs"]),
-    // Everything else goes through the port in cluster/src/store.rs.
-    ("redis::", &["cluster/src/redis/"]),
+    // Everything else goes through the port in cluster/src/store.rs. The tests of that folder name it by the same word.
+    ("redis::", &["cluster/src/redis/", "cluster/tests/conformance/"]),
 ];
 
 /// Packages of decisions: time, randomness and bytes are passed in.

@@ -75,15 +75,15 @@ fn start<'a>(evidence: &Evidence, account: &mut Account<'a>, run: &'a Run, found
     account.open.push(run);
 }
 
-/// KEY-2: what a client sent after it had the answer of the one before.
+/// KEY-2: what a client sent after it had the answer of the one before. Of requests with an idempotency key, another one
+/// may have started the call.
 fn in_order(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut last: HashMap<(usize, u32, &str), (u64, u64, usize)> = HashMap::new();
     let mut requests: Vec<_> = evidence.requests.iter().collect();
     requests.sort_by_key(|request| request.sent);
     for request in requests {
-        let is_done =
-            request.answer().is_some_and(|answer| answer.outcome == Outcome::Done && !answer.replayed);
-        if request.action != Action::Keyed || !is_done {
+        let counts = request.action == Action::Keyed && !request.has_idempotency_key;
+        if !counts || request.outcome() != Some(Outcome::Done) {
             continue;
         }
         let Some((place, _)) = evidence.starts(request.number).first() else { continue };
