@@ -104,6 +104,13 @@ impl Request {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.answer().map(|answer| answer.outcome)
     }
+
+    /// Whether another process ran it than the one that was asked.
+    pub(crate) fn was_routed(&self) -> bool {
+        let answer = self.answer().filter(|answer| !answer.replayed);
+        let returned = answer.and_then(|answer| answer.returned.as_ref());
+        returned.is_some_and(|returned| returned.pid != self.asked)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! What the actions of the workload wrote down, line by line, and what we know of their processes.
 
-use std::str::FromStr;
+use std::{
+    cell::{Cell, Ref, RefCell},
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// One of the actions that write down their runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,20 +51,47 @@ pub(crate) struct Run {
     pub(crate) number: u64,
 }
 
-/// The line that says that a process was killed.
-pub(crate) fn killed(pid: u32) -> String {
-    format!("killed {pid}\n")
+/// The file that all processes append to.
+pub(crate) struct Ledger {
+    file: PathBuf,
+    /// How much of it was read, and what that was.
+    read: Cell<u64>,
+    lines: RefCell<Vec<Line>>,
 }
 
-/// Every line of a ledger.
-///
-/// # Errors
-///
-/// The line that is none.
-pub(crate) fn parse(text: &str) -> anyhow::Result<Vec<Line>> {
-    // A line that is still being written has no end yet.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let lines = whole.lines().map(|line| {
+impl Ledger {
+    /// An empty one.
+    pub(crate) fn create(file: PathBuf) -> anyhow::Result<Self> {
+        File::create_new(&file)?;
+        Ok(Self { file, read: Cell::new(0), lines: RefCell::default() })
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Every line that is there by now.
+    pub(crate) fn lines(&self) -> anyhow::Result<Ref<'_, Vec<Line>>> {
+        let mut file = File::open(&self.file)?;
+        file.seek(SeekFrom::Start(self.read.get()))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        // A line that is still being written has no end yet.
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        self.lines.borrow_mut().extend(parse(&text)?);
+        self.read.set(self.read.get() + text.len() as u64);
+        Ok(self.lines.borrow())
+    }
+
+    /// Writes down that a process is dead.
+    pub(crate) fn killed(&self, pid: u32) -> anyhow::Result<()> {
+        let mut file = File::options().append(true).open(&self.file)?;
+        Ok(file.write_all(format!("killed {pid}\n").as_bytes())?)
+    }
+}
+
+fn parse(text: &str) -> anyhow::Result<Vec<Line>> {
+    let lines = text.lines().map(|line| {
         line.parse::<Line>().map_err(|()| anyhow::anyhow!("the ledger has a line that is none: {line:?}"))
     });
     lines.collect()
@@ -98,9 +131,14 @@ mod tests {
 
     #[test]
     fn lines_are_starts_ends_and_deaths() {
-        let text =
-            "start c1 7 - ledger a 1\nend c1 7 - ledger a 1\nkilled 7\nstart c2 8 99 ledger_keyed b 2\nsta";
-        let lines = parse(text).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::create(folder.path().join("ledger")).unwrap();
+        assert!(ledger.lines().unwrap().is_empty());
+        let text = "start c1 7 - ledger a 1\nend c1 7 - ledger a 1\n";
+        std::fs::write(ledger.file(), format!("{text}kil")).unwrap();
+        assert_eq!(ledger.lines().unwrap().len(), 2, "the last line is not all there");
+        std::fs::write(ledger.file(), format!("{text}killed 7\nstart c2 8 99 ledger_keyed b 2\n")).unwrap();
+        let lines = ledger.lines().unwrap();
         assert_eq!(lines.len(), 4);
         assert_eq!(lines[2], Line::Killed(7));
         let run = Run {

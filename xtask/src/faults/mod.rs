@@ -46,13 +46,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("callboard-faults-").tempdir()?;
     let program = program(options, folder.path())?;
     eprintln!("seed {}", options.seed);
-    let verdict = cluster::block_on(async {
+    let mut verdict = Verdict::default();
+    let driven = cluster::block_on(async {
         tokio::select! {
-            verdict = drive(options, program, folder.path().to_owned()) => verdict,
-            signal = cluster::stop_signal() => signal.and_then(|()| bail!("stopped")),
+            driven = drive(options, program, folder.path().to_owned(), &mut verdict) => driven.map(|()| true),
+            signal = cluster::stop_signal() => signal.map(|()| false),
         }
-    })?;
-    report(options, &verdict, folder)
+    });
+    verdict.tell();
+    match driven {
+        Ok(true) => report(options, &verdict, folder),
+        Ok(false) => bail!("stopped"),
+        Err(error) => Err(error.context(format!("ledger and logs are in {}", folder.keep().display()))),
+    }
 }
 
 /// The workload, where nobody builds another one in its place.
@@ -70,14 +76,20 @@ fn program(options: &Options, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-async fn drive(options: &Options, program: PathBuf, folder: PathBuf) -> anyhow::Result<Verdict> {
+async fn drive(
+    options: &Options,
+    program: PathBuf,
+    folder: PathBuf,
+    verdict: &mut Verdict,
+) -> anyhow::Result<()> {
     eprintln!("starting redis-server and {} nodes …", options.nodes);
     let mut world = World::start(options, program, folder).await?;
-    let mut verdict = Verdict::default();
+    let missing = world.recover().await?;
+    ensure!(missing.is_empty(), "before any fault: {}", missing.join("; "));
     println!("{}", tally::head());
     for fault in &options.faults {
-        phase(options, &mut world, *fault, &mut verdict).await?;
-        if options.expects_violation() && !verdict.violations.is_empty() {
+        phase(options, &mut world, *fault, verdict).await?;
+        if options.expects_violation() && verdict.saw_it(options) {
             break;
         }
     }
@@ -87,7 +99,7 @@ async fn drive(options: &Options, program: PathBuf, folder: PathBuf) -> anyhow::
     let late =
         late.into_iter().filter(|violation| !verdict.violations.contains(violation)).collect::<Vec<_>>();
     verdict.violations.extend(late);
-    Ok(verdict)
+    Ok(())
 }
 
 /// Tries one fault, for a while, and checks everything so far.
@@ -139,27 +151,37 @@ async fn phase(
     Ok(())
 }
 
-/// Says what was found, and keeps what shows it.
+impl Verdict {
+    /// Whether what was broken on purpose was noticed. A liar breaks one promise.
+    fn saw_it(&self, options: &Options) -> bool {
+        let lie = options.lying.then_some(Invariant::Call2);
+        self.violations.iter().any(|violation| lie.is_none_or(|lie| violation.invariant == lie))
+    }
+
+    fn tell(&self) {
+        for invariant in Invariant::ALL {
+            let broken = self.violations.iter().filter(|violation| violation.invariant == invariant);
+            let broken: Vec<_> = broken.collect();
+            for violation in broken.iter().take(TOLD_MAX) {
+                println!("{}: {}", invariant.id(), violation.what);
+            }
+            if broken.len() > TOLD_MAX {
+                println!("{}: and {} more", invariant.id(), broken.len() - TOLD_MAX);
+            }
+        }
+        for complaint in &self.complaints {
+            println!("{complaint}");
+        }
+    }
+}
+
+/// Whether it is as it should be; what shows that it is not is kept.
 fn report(options: &Options, verdict: &Verdict, folder: TempDir) -> anyhow::Result<()> {
     let Verdict { violations, complaints } = verdict;
-    for invariant in Invariant::ALL {
-        let broken: Vec<_> = violations.iter().filter(|violation| violation.invariant == invariant).collect();
-        for violation in broken.iter().take(TOLD_MAX) {
-            println!("{}: {}", invariant.id(), violation.what);
-        }
-        if broken.len() > TOLD_MAX {
-            println!("{}: and {} more", invariant.id(), broken.len() - TOLD_MAX);
-        }
-    }
     if options.expects_violation() {
-        let lie = options.lying.then_some(Invariant::Call2);
-        let seen = violations.iter().any(|violation| lie.is_none_or(|lie| violation.invariant == lie));
-        ensure!(seen, "the checker saw nothing, although it should have");
+        ensure!(verdict.saw_it(options), "the checker saw nothing, although it should have");
         println!("the checker saw it");
         return Ok(());
-    }
-    for complaint in complaints {
-        println!("{complaint}");
     }
     if violations.is_empty() && complaints.is_empty() {
         return Ok(());

@@ -49,8 +49,7 @@ impl Tally {
                         Outcome::Unknown => self.unknown += 1,
                     }
                     self.replayed += u64::from(answer.replayed);
-                    let ran = answer.returned.as_ref().filter(|_| !answer.replayed);
-                    self.routed += u64::from(ran.is_some_and(|returned| returned.pid != request.asked));
+                    self.routed += u64::from(request.was_routed());
                 }
                 End::HungUp | End::Broken(_) | End::Silence => self.unanswered += 1,
             }

@@ -1,6 +1,6 @@
 //! The cluster under test: its nodes and their wires, Redis, and the clients.
 
-use std::{collections::HashMap, path::PathBuf, rc::Rc, time::Duration};
+use std::{cell::Ref, collections::HashMap, path::PathBuf, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use rand::{SeedableRng as _, rngs::SmallRng};
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Options,
     history::Outcome,
-    ledger::{self, Action, Line},
+    ledger::{Action, Ledger, Line},
     liar::Liar,
     load::Load,
     proxy::Proxy,
@@ -59,7 +59,7 @@ pub(super) struct World {
     /// What happened in this phase, besides calls.
     pub(super) seen: Tally,
     recipe: Recipe,
-    ledger: PathBuf,
+    ledger: Ledger,
     /// Nodes that were ever started.
     started: usize,
     lying: bool,
@@ -81,6 +81,8 @@ impl Times {
             ("call-timeout", "4s".to_owned()),
             ("drain-timeout", "10s".to_owned()),
             ("workers", "1".to_owned()),
+            // A connection that a node closes by itself is not to be confused with one that breaks.
+            ("keep-alive", "24h".to_owned()),
             ("log", "info,actix_server=warn".to_owned()),
         ]
     }
@@ -90,11 +92,10 @@ impl World {
     /// Starts everything, in this folder.
     pub(super) async fn start(options: &Options, program: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
         let times = Times::of(options.renew);
-        let ledger = folder.join("ledger");
-        std::fs::write(&ledger, "")?;
+        let ledger = Ledger::create(folder.join("ledger"))?;
         let mut recipe = Recipe::new(program, &folder, NAMESPACE, Log::Files)?;
         recipe.settings = times.settings();
-        recipe.environment = vec![("LEDGER", ledger.clone().into())];
+        recipe.environment = vec![("LEDGER", ledger.file().into())];
         if let Some(mutant) = options.mutant {
             recipe.environment.push(("CALLBOARD_TEST_MUTANT", mutant.id().into()));
         }
@@ -124,7 +125,9 @@ impl World {
 
     /// Waits until a node serves, and then lets clients ask it.
     async fn admit(&mut self, mut member: Member) -> anyhow::Result<()> {
-        member.node.ready().await.with_context(|| self.recipe.last_words(member.number))?;
+        if let Err(error) = member.node.ready().await {
+            bail!("{error:#}{}", self.recipe.last_words(member.number));
+        }
         if self.lying && self.members.is_empty() {
             member.liar = Some(Liar::start(member.node.address.clone()).await?);
         }
@@ -150,10 +153,7 @@ impl World {
         let pid = member.node.process.id();
         member.node.process.kill().await?;
         self.load.remove(pid);
-        let line = ledger::killed(pid);
-        let mut file = std::fs::OpenOptions::new().append(true).open(&self.ledger)?;
-        std::io::Write::write_all(&mut file, line.as_bytes())?;
-        Ok(())
+        self.ledger.killed(pid)
     }
 
     /// Takes a node out of service as one does before it is replaced: clients ask others, then it is told to stop.
@@ -178,8 +178,8 @@ impl World {
     }
 
     /// What the actions wrote down so far.
-    pub(super) fn lines(&self) -> anyhow::Result<Vec<Line>> {
-        ledger::parse(&std::fs::read_to_string(&self.ledger)?)
+    pub(super) fn lines(&self) -> anyhow::Result<Ref<'_, Vec<Line>>> {
+        self.ledger.lines()
     }
 
     /// Waits until the ledger is so, for some time; whether it is.
