@@ -3,15 +3,12 @@
 //! *Objective*: every decision that two nodes or two threads could disagree on, as plain state machines: state and
 //! input in, decision out. The same code runs in the node and under simulation.
 //!
-//! *Non-objective*: no sockets, no clocks, no actors, but in the folder `redis`. Time and randomness are passed in; what carries calls is a
-//! [`port`](call_port) with an adapter in [`memory`], and what nodes share is a [`port`](store) with adapters in [`memory`] and,
-//! behind the feature of that name, in `redis`.
+//! *Non-objective*: no sockets, no clocks, no actors, but in the folder `redis`. Time and randomness are passed in, and what nodes share
+//! is a [`port`](store) with adapters in [`memory`] and, behind the feature of that name, in `redis`.
 
-pub mod call_port;
 pub mod clock;
 pub mod core;
 pub mod flight_table;
-pub mod key_lines;
 pub mod memory;
 pub mod mutant;
 pub mod placement;
@@ -22,9 +19,7 @@ pub mod slot;
 pub mod store;
 pub mod versions;
 
-pub use call_port::CallPort;
 pub use flight_table::FlightTable;
-pub use key_lines::KeyLines;
 pub use revalidation_log::RevalidationLog;
 pub use slot::Slot;
 pub use versions::Versions;

@@ -31,6 +31,13 @@ impl BuildId {
     }
 }
 
+impl BuildId {
+    /// As members tell it each other.
+    pub(crate) fn as_u128(self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+}
+
 impl fmt::Display for BuildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

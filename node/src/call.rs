@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use callboard_protocol::{action::CallId, envelope::Idempotency, identity::FencingToken};
+use callboard_protocol::{action::CallId, identity::FencingToken};
 use tokio::sync::Notify;
 
 use crate::{
@@ -21,11 +21,6 @@ pub(crate) struct Call {
     pub(crate) info: Arc<CallInfo>,
     pub(crate) action: &'static RegisteredAction,
     pub(crate) arguments: CallArguments,
-    /// The key of the line it waits in, empty for `serial`; `None` where it waits for no other.
-    pub(crate) line: Option<String>,
-    /// The client's word that calls are one.
-    #[allow(dead_code)] // until calls are routed
-    pub(crate) idempotency: Option<Idempotency>,
     /// Counts it until it ended, or was dropped without having started.
     pub(crate) in_flight: InFlight,
 }
@@ -56,36 +51,11 @@ pub(crate) struct CallInfo {
     pub(crate) deadline: Instant,
     /// Of a keyed call.
     pub(crate) token: OnceLock<FencingToken>,
-    pub(crate) start: Start,
-    pub(crate) cancellation: Cancellation,
-}
-
-/// Whether a call started or expired: one of both, and whoever comes first decides.
-#[derive(Default)]
-pub(crate) struct Start(AtomicU8);
-
-impl Start {
-    const WAITING: u8 = 0;
-    const STARTED: u8 = 1;
-    const EXPIRED: u8 = 2;
-
-    /// The worker starts the call, unless its client was told that it never will.
-    pub(crate) fn begin(&self) -> bool {
-        self.decide(Self::STARTED)
-    }
-
-    /// The front end tells the client that the call never started, unless it did.
-    pub(crate) fn expire(&self) -> bool {
-        self.decide(Self::EXPIRED)
-    }
-
-    fn decide(&self, decision: u8) -> bool {
-        self.0.compare_exchange(Self::WAITING, decision, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-    }
+    pub(crate) cancellation: Arc<Cancellation>,
 }
 
 /// Says that nobody waits for the answer any more.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Cancellation {
     cancelled: AtomicBool,
     notify: Notify,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use callboard_cluster::clock::Instant;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Time since the machine started, suspended time included: what lifetimes are measured in.
@@ -10,6 +11,21 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) fn since_boot() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
+}
+
+/// The same for the core.
+pub(crate) fn core_now() -> Instant {
+    Instant::from_micros(since_boot().as_micros() as u64)
+}
+
+/// An instant of the runtime's clock on the core's.
+pub(crate) fn to_core(at: std::time::Instant) -> Instant {
+    core_now() + at.saturating_duration_since(std::time::Instant::now())
+}
+
+/// An instant of the core's clock on the runtime's.
+pub(crate) fn from_core(at: Instant) -> std::time::Instant {
+    std::time::Instant::now() + at.since(core_now())
 }
 
 /// Milliseconds since 1970, for what leaves the process and comes back: expiry of sealed arguments.

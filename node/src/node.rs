@@ -9,16 +9,16 @@ use std::{
     },
 };
 
-use callboard_cluster::{Versions, memory::MemoryCallPort};
+use callboard_cluster::Versions;
 use callboard_protocol::{KeyRing, multipart, origin::AllowedOrigins, reply};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
-    actors::{Revalidator, Settlement},
+    actors::{Membership, Revalidator, Standing},
     build_id::BuildId,
-    call::Call,
     registry::Registry,
     render_cache::RenderCache,
+    retained::Retained,
     settings::Settings,
     state::State,
 };
@@ -45,7 +45,10 @@ pub(crate) struct Node {
     /// Pages by pattern: whether one was ever private.
     pub(crate) private_pages: HashMap<&'static str, AtomicBool>,
     pub(crate) revalidator: actix::Addr<Revalidator>,
-    pub(crate) call_port: MemoryCallPort<Call, Settlement>,
+    pub(crate) membership: actix::Addr<Membership>,
+    pub(crate) standing: Arc<Standing>,
+    /// What is kept for idempotency keys.
+    pub(crate) retained: Retained,
     pub(crate) draining: AtomicBool,
     /// Calls that run, on all threads, whether somebody waits for them or not.
     pub(crate) in_flight: AtomicUsize,
@@ -54,6 +57,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Whether there may be other nodes.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.settings.redis.is_some()
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }

@@ -153,6 +153,9 @@ pub enum CallError {
         /// Its value.
         limit: usize,
     },
+    /// No room at the node that runs it, or nobody could be asked; it did not start.
+    #[error("the node that the call belongs to has no room for it, or cannot be reached at the moment")]
+    NoRoom,
     /// The deadline passed while it waited; it did not start.
     #[error("the call waited past its deadline")]
     Expired,
@@ -181,7 +184,7 @@ impl CallError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Overloaded { .. } => ErrorCode::Overloaded,
+            Self::Overloaded { .. } | Self::NoRoom => ErrorCode::Overloaded,
             Self::Expired => ErrorCode::Expired,
             Self::Moved => ErrorCode::Moved,
             Self::Conflict => ErrorCode::IdempotencyConflict,

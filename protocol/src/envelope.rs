@@ -271,7 +271,7 @@ fn checksum(body: &[u8], namespace: Namespace, (major, minor): (u8, u8)) -> u64 
     xxh3_64_with_seed(body, namespace.0 ^ u64::from(u16::from_le_bytes([major, minor])))
 }
 
-fn section(bytes: &mut BytesMut, kind: u8, content: impl FnOnce(&mut BytesMut)) {
+pub(crate) fn section(bytes: &mut BytesMut, kind: u8, content: impl FnOnce(&mut BytesMut)) {
     bytes.put_u8(kind);
     let at = bytes.len();
     bytes.put_u32_le(0);
@@ -280,14 +280,14 @@ fn section(bytes: &mut BytesMut, kind: u8, content: impl FnOnce(&mut BytesMut)) 
     bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-fn raw(bytes: &mut BytesMut, kind: u8, content: &Bytes) {
+pub(crate) fn raw(bytes: &mut BytesMut, kind: u8, content: &Bytes) {
     if !content.is_empty() {
         section(bytes, kind, |bytes| bytes.put_slice(content));
     }
 }
 
 /// The sections of some bytes, one after the other.
-struct Sections(Bytes);
+pub(crate) struct Sections(pub(crate) Bytes);
 
 impl Iterator for Sections {
     type Item = Result<(u8, Bytes), FrameError>;
@@ -314,14 +314,21 @@ impl Iterator for Sections {
     }
 }
 
-fn put_fields<T: Serialize>(bytes: &mut BytesMut, fields: &T) {
+pub(crate) fn put_fields<T: Serialize>(bytes: &mut BytesMut, fields: &T) {
     bincode::serde::encode_into_std_write(fields, &mut bytes.writer(), bincode::config::standard())
         .expect("writing to memory does not fail, and every field's type can be written");
 }
 
-/// The one place that decodes bincode: with a limit, and nothing behind it.
 fn fields<T: DeserializeOwned>(kind: u8, bytes: &[u8]) -> Result<T, FrameError> {
-    let config = bincode::config::standard().with_limit::<FIELDS_BYTES_MAX>();
+    fields_within::<T, FIELDS_BYTES_MAX>(kind, bytes)
+}
+
+/// The one place that decodes bincode: with a limit, and nothing behind it.
+pub(crate) fn fields_within<T: DeserializeOwned, const BYTES_MAX: usize>(
+    kind: u8,
+    bytes: &[u8],
+) -> Result<T, FrameError> {
+    let config = bincode::config::standard().with_limit::<BYTES_MAX>();
     match bincode::serde::decode_from_slice(bytes, config) {
         Ok((fields, length)) if length == bytes.len() => Ok(fields),
         _ => Err(FrameError::Section { kind }),

@@ -12,6 +12,7 @@
 pub mod action;
 pub mod action_error;
 pub mod action_id;
+pub mod carried;
 pub mod de;
 pub mod envelope;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod headers;
 pub mod identity;
 pub mod js;
 pub mod key_ring;
+mod list;
 mod message;
 pub mod multipart;
 pub mod origin;

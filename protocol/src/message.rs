@@ -7,6 +7,7 @@ use crate::{
     ActionId,
     action::CallId,
     identity::{Incarnation, ProcessId, RedisMillis, ViewVersion},
+    list,
     revalidation::LogPosition,
 };
 
@@ -64,7 +65,7 @@ pub struct Route {
     /// The sender's view.
     pub view: ViewVersion,
     /// Tags that are stale after every run of it, for whoever has to speak for a node that died.
-    #[serde(with = "texts")]
+    #[serde(with = "list")]
     pub revalidates: Vec<String>,
     /// Whether chunks of arguments follow.
     pub arguments_follow: bool,
@@ -77,6 +78,8 @@ pub struct Idempotency {
     pub key: u128,
     /// Hash of the body: the same key with another body is a mistake of the client.
     pub digest: u128,
+    /// How long the outcome is kept for it, in seconds.
+    pub retention_s: u32,
 }
 
 /// What came of one attempt at a call.
@@ -254,41 +257,5 @@ mod log_position {
         deserializer: D,
     ) -> Result<Option<LogPosition>, D::Error> {
         Ok(Option::<u64>::deserialize(deserializer)?.map(LogPosition::from_u64))
-    }
-}
-
-/// A list whose memory grows with what is there, and not with the length that it claims to have.
-mod texts {
-    use std::fmt;
-
-    use serde::{
-        Deserializer, Serialize as _, Serializer,
-        de::{SeqAccess, Visitor},
-    };
-
-    pub(super) fn serialize<S: Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-        texts.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-        struct Texts;
-
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Vec<String>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("texts")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<String>, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = items.next_element()? {
-                    texts.push(text);
-                }
-                Ok(texts)
-            }
-        }
-
-        deserializer.deserialize_seq(Texts)
     }
 }

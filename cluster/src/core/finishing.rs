@@ -7,6 +7,7 @@ use super::{
     Core, Ended, Publication, RunId,
     invariants::Invariant,
     io::{Connection, Purpose},
+    kept,
     owner::{From, Outcome, Stage},
     publications::For,
 };
@@ -47,9 +48,9 @@ impl Core {
                 }
                 self.end_unstarted(id, answer);
             }
-            Ended::Ran { failed, outcome, revalidates, rest } => {
+            Ended::Ran { failed, outcome, kept, revalidates, rest } => {
                 let answer = if failed { Answer::Failed } else { Answer::Done };
-                run.ended = Some(Outcome { answer, outcome, position: None, rest });
+                run.ended = Some(Outcome { answer, outcome, kept, position: None, rest });
                 run.stage = Stage::Publishing;
                 let route = run.route.clone();
                 self.leave_line(id, &route);
@@ -77,7 +78,10 @@ impl Core {
         outcome.position = position;
         if let Some(idempotency) = run.route.idempotency {
             run.stage = Stage::Finishing;
-            let (call, kept) = (run.route.call, outcome.outcome.clone());
+            // What is kept says where the revalidations stand, too.
+            let kept = kept::written(position, outcome.kept.as_ref().unwrap_or(&outcome.outcome));
+            outcome.kept = Some(kept.clone());
+            let call = run.route.call;
             self.known.done(idempotency, call, kept, &self.io.settings);
             self.owner.finishing.insert(id);
         } else {
@@ -116,8 +120,8 @@ impl Core {
             let command = Command::IdempotencyFinish {
                 idempotency,
                 call: run.route.call,
-                outcome: outcome.outcome.clone(),
-                retention_ms: self.io.settings.idempotency_retention.as_millis() as u64,
+                outcome: outcome.kept.clone().unwrap_or_default(),
+                retention_ms: u64::from(idempotency.retention_s) * 1000,
             };
             self.io.ask(Connection::Commands, command, Purpose::Finish(id));
         }

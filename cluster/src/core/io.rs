@@ -166,6 +166,8 @@ pub struct Start {
     pub arguments: Bytes,
     /// Whether more arguments follow.
     pub arguments_follow: bool,
+    /// Set if what it ends in is kept for its idempotency key: for how many seconds.
+    pub retention_s: Option<u32>,
 }
 
 /// How a run ended.
@@ -177,6 +179,8 @@ pub enum Ended {
         failed: bool,
         /// What the front end answers with; opaque.
         outcome: Bytes,
+        /// What is kept of it for its idempotency key, if that is something else.
+        kept: Option<Bytes>,
         /// Whether it revalidates something, so that it has to be published.
         revalidates: bool,
         /// Whether more of the outcome follows, by [`Input::Write`].

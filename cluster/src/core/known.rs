@@ -96,7 +96,7 @@ impl Core {
             let command = Command::IdempotencyRestore {
                 idempotency: *idempotency,
                 record,
-                retention_ms: self.io.settings.idempotency_retention.as_millis() as u64,
+                retention_ms: u64::from(idempotency.retention_s) * 1000,
             };
             self.known.restoring += 1;
             self.io.ask(Connection::Commands, command, Purpose::Restore(boot));

@@ -9,6 +9,7 @@ mod finishing;
 mod handover;
 mod invariants;
 mod io;
+mod kept;
 mod known;
 mod orphans;
 mod owner;
@@ -25,6 +26,7 @@ mod watch;
 use std::sync::Arc;
 
 use callboard_protocol::{
+    ActionId,
     envelope::Namespace,
     identity::{Boot, Incarnation, ProcessId},
 };
@@ -42,8 +44,10 @@ pub use self::{
     settings::Settings,
 };
 use crate::{
+    Slot,
     clock::{Instant, RedisClock},
     mutant::Mutants,
+    placement,
     store::{self, Answer, Failure, Profile, Sent, Stream, View},
 };
 
@@ -102,8 +106,15 @@ impl Core {
 
     /// Takes an input at an instant and gives back what is to be done, in this order.
     pub fn step(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        self.step_all(now, [input])
+    }
+
+    /// Takes what came together, in this order: what it leads to is sent together, too.
+    pub fn step_all(&mut self, now: Instant, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         self.io.now = self.io.now.max(now);
-        self.take(input);
+        for input in inputs {
+            self.take(input);
+        }
         while let Some(connection) = self.io.overdue() {
             self.lose(connection, true);
         }
@@ -134,6 +145,20 @@ impl Core {
     #[must_use]
     pub fn boot(&self) -> Option<Boot> {
         self.session.boot()
+    }
+
+    /// The current session, and until when it may start calls if it hears nothing more.
+    #[must_use]
+    pub fn hold(&self) -> Option<(Boot, Instant)> {
+        Some((self.session.member()?, self.session.hold_until()))
+    }
+
+    /// Whether calls of this action, if they wait for no other, go to another member first.
+    #[must_use]
+    pub fn is_elsewhere(&self, action: &ActionId) -> bool {
+        let Some(view) = self.view() else { return false };
+        let candidates = placement::candidates(view, Slot::of_action(action), self.profile.build);
+        candidates.first().is_some_and(|first| self.boot() != Some(*first))
     }
 
     /// The view that this node applies.

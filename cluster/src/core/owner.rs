@@ -105,6 +105,8 @@ impl Stage {
 pub(super) struct Outcome {
     pub(super) answer: Answer,
     pub(super) outcome: Bytes,
+    /// What is kept for its idempotency key, if that is something else.
+    pub(super) kept: Option<Bytes>,
     pub(super) position: Option<LogPosition>,
     pub(super) rest: bool,
 }
@@ -231,7 +233,7 @@ impl Core {
         self.reply(
             route,
             from,
-            &Outcome { answer, outcome: Bytes::new(), position: None, rest: false },
+            &Outcome { answer, outcome: Bytes::new(), kept: None, position: None, rest: false },
             None,
         );
     }

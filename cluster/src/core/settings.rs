@@ -38,8 +38,6 @@ pub struct Settings {
     pub reply_keep: Duration,
     /// How often a duplicate of a running call asks for its outcome. Default 100 ms.
     pub idempotency_poll: Duration,
-    /// How long outcomes are kept for their idempotency keys. Default 24 h.
-    pub idempotency_retention: Duration,
     /// How many records of idempotency keys a node remembers in case the store forgets them. Default 4,096.
     pub idempotency_known_max: usize,
     /// How many bytes of outcomes it remembers for that. Default 16 MiB.
@@ -71,7 +69,6 @@ impl Default for Settings {
             answer_grace: Duration::from_millis(50),
             reply_keep: Duration::from_millis(1500),
             idempotency_poll: Duration::from_millis(100),
-            idempotency_retention: Duration::from_hours(24),
             idempotency_known_max: 4096,
             idempotency_known_bytes_max: 16 << 20,
             transfer_chunks_max: 8,

@@ -11,6 +11,7 @@ use super::{
     Core, Output, RunId, Start,
     caller::Line,
     io::{Connection, Purpose},
+    kept,
     owner::{From, Outcome, Owner, Stage},
 };
 use crate::{
@@ -100,6 +101,7 @@ impl Core {
             context: std::mem::take(&mut run.context),
             arguments: std::mem::take(&mut run.arguments),
             arguments_follow: run.route.arguments_follow,
+            retention_s: run.route.idempotency.map(|idempotency| idempotency.retention_s),
         };
         if let Some(line) = Owner::line_of(&run.route) {
             self.owner.lined.insert(id, (line, run.route.slot));
@@ -180,10 +182,19 @@ impl Core {
                 self.attach(id, idempotency, boot, call, attempt);
             }
             Verdict::Taken(Record::Done { outcome, .. }) => {
-                self.end_twins(id, idempotency, Answer::Replayed, &outcome);
+                let (position, outcome) = kept::read(&outcome);
+                let kept = Outcome { answer: Answer::Replayed, outcome, kept: None, position, rest: false };
+                self.end_twins(id, idempotency, &kept);
             }
             Verdict::Taken(Record::Unknown { .. }) => {
-                self.end_twins(id, idempotency, Answer::Unknown, &Bytes::new());
+                let unknown = Outcome {
+                    answer: Answer::Unknown,
+                    outcome: Bytes::new(),
+                    kept: None,
+                    position: None,
+                    rest: false,
+                };
+                self.end_twins(id, idempotency, &unknown);
             }
         }
     }
@@ -227,12 +238,12 @@ impl Core {
     }
 
     /// Ends a call, and all that waited with it, with what is known of their twin.
-    fn end_twins(&mut self, id: RunId, idempotency: Idempotency, answer: Answer, outcome: &Bytes) {
+    fn end_twins(&mut self, id: RunId, idempotency: Idempotency, outcome: &Outcome) {
         let twins = self.owner.twins.remove(&idempotency.key).unwrap_or_default();
         for twin in twins.into_iter().filter(|twin| *twin != id) {
-            self.end_with(twin, answer, outcome.clone());
+            self.end_with(twin, outcome);
         }
-        self.end_with(id, answer, outcome.clone());
+        self.end_with(id, outcome);
     }
 
     /// Nothing is known of the question; it is asked again.
@@ -243,12 +254,11 @@ impl Core {
     }
 
     /// Ends a call with what is known of its twin.
-    pub(super) fn end_with(&mut self, id: RunId, answer: Answer, outcome: Bytes) {
+    pub(super) fn end_with(&mut self, id: RunId, outcome: &Outcome) {
         let Some(run) = self.owner.runs.get_mut(&id) else { return };
         run.stage = Stage::Replying;
         let (route, from) = (run.route.clone(), run.from);
         self.leave_line(id, &route);
-        let outcome = Outcome { answer, outcome, position: None, rest: false };
-        self.reply(&route, from, &outcome, Some(id));
+        self.reply(&route, from, outcome, Some(id));
     }
 }

@@ -61,7 +61,7 @@ impl Store {
     }
 
     fn begin(&mut self, time: RedisMillis, idempotency: Idempotency, ours: Record, again: bool) -> Verdict {
-        let Idempotency { key, digest } = idempotency;
+        let Idempotency { key, digest, .. } = idempotency;
         let overwrite = self.mutants.has(Mutant::BeginOverwrites);
         match self.record(time, key) {
             Some(kept) if !overwrite => match &kept.record {
@@ -78,16 +78,22 @@ impl Store {
     }
 
     fn record(&mut self, time: RedisMillis, key: u128) -> Option<&Kept> {
-        if self.records.get(&key).is_some_and(|kept| kept.until <= time) {
-            self.records.remove(&key);
+        while let Some((until, oldest)) = self.expiring.first().copied().filter(|(until, _)| *until <= time) {
+            self.expiring.pop_first();
+            if self.records.get(&oldest).is_some_and(|kept| kept.until == until) {
+                self.records.remove(&oldest);
+            }
         }
         self.records.get(&key)
     }
 
     fn keep(&mut self, time: RedisMillis, idempotency: Idempotency, record: Record, retention_ms: u64) {
-        let Idempotency { key, digest } = idempotency;
+        let Idempotency { key, digest, .. } = idempotency;
         let until = RedisMillis::from_u64(time.as_u64().saturating_add(retention_ms));
-        self.records.insert(key, Kept { digest, record, until });
+        if let Some(before) = self.records.insert(key, Kept { digest, record, until }) {
+            self.expiring.remove(&(before.until, key));
+        }
+        self.expiring.insert((until, key));
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Store {
     /// Sessions that were fenced or left: they do not come back.
     gone: HashSet<Boot>,
     pub(super) records: HashMap<u128, Kept>,
+    /// When they are forgotten.
+    pub(super) expiring: BTreeSet<(RedisMillis, u128)>,
     pub(super) last_entry: EntryId,
 }
 
@@ -49,6 +51,7 @@ impl Store {
             old_cursors: HashMap::new(),
             gone: HashSet::new(),
             records: HashMap::new(),
+            expiring: BTreeSet::new(),
             last_entry: EntryId::default(),
         }
     }

@@ -66,7 +66,8 @@ impl Side {
         let after = |stream| self.chosen(seen, boot, stream, b).last().copied().unwrap_or_default();
         let frames_max = usize::from(a % 3) + 1;
         let busy: BTreeSet<_> = (0..u16::from(b % 3)).map(Slot::from_index).collect();
-        let idempotency = Idempotency { key: u128::from(a & 1), digest: u128::from(b & 1) };
+        let idempotency =
+            Idempotency { key: u128::from(a & 1), digest: u128::from(b & 1), retention_s: 86_400 };
         let (id, attempt): (CallId, u32) = (call(u128::from((a >> 1) & 1)), u32::from((b >> 1) & 3));
         let outcome = || Bytes::from(format!("outcome {number}"));
         match kind {

@@ -253,7 +253,7 @@ pub(crate) fn profile() -> Profile {
 
 /// A key with a body.
 pub(crate) fn idempotency(digest: u128) -> Idempotency {
-    Idempotency { key: 0x1de4, digest }
+    Idempotency { key: 0x1de4, digest, retention_s: 86_400 }
 }
 
 /// Everything that a session left, in one piece.

@@ -13,7 +13,7 @@ use callboard_protocol::{
 
 use crate::lab::Lab;
 
-const KEY: Option<Idempotency> = Some(Idempotency { key: 7, digest: 1 });
+const KEY: Option<Idempotency> = Some(Idempotency { key: 7, digest: 1, retention_s: 86_400 });
 
 /// The lab itself: a call goes to its owner and its outcome comes back.
 #[test]

@@ -218,8 +218,13 @@ impl Lab {
 
     pub(crate) fn end(&mut self, node: usize, call: CallId, rest: bool) {
         let run = self.run_of(node, call).expect("it started");
-        let ended =
-            Ended::Ran { failed: false, outcome: Bytes::from_static(b"outcome"), revalidates: false, rest };
+        let ended = Ended::Ran {
+            failed: false,
+            outcome: Bytes::from_static(b"outcome"),
+            kept: None,
+            revalidates: false,
+            rest,
+        };
         self.step(node, Input::Ended(run, ended));
     }
 

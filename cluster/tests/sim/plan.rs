@@ -264,7 +264,7 @@ impl Mix {
                     let name = random.random_range(0..self.names);
                     let key = hashed(&format!("{action:?} {key:?} {name}"));
                     let digest = if random.random_bool(0.03) { 2 } else { 1 };
-                    Idempotency { key: u128::from(key), digest }
+                    Idempotency { key: u128::from(key), digest, retention_s: 86_400 }
                 });
             let long = random.random_bool(0.04);
             let runs_us = if long { 100 * MS..700 * MS } else { self.runs_us.clone() };

@@ -3,14 +3,16 @@
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::Addr;
 use bytes::Bytes;
-use callboard_cluster::{CallPort as _, Slot};
+use callboard_cluster::{
+    Slot,
+    core::{Input, Submission},
+};
 use callboard_protocol::{
     ErrorCode, Value,
     action::{CallError, CallId},
@@ -26,10 +28,11 @@ use futures_util::FutureExt as _;
 use tokio::{sync::oneshot, time::timeout_at};
 use tracing::{debug, error};
 
-use super::{Execute, Settlement, SlotWorker};
+use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit};
 use crate::{
     arguments::{Arriving, CallArguments},
-    call::{Call, CallInfo, Cancellation, InFlight, Start},
+    call::{Call, CallInfo, InFlight},
+    carry::{Shipment, carried_head},
     clock,
     context::{GuardContext, Principal},
     http::Refused,
@@ -56,6 +59,25 @@ pub(crate) struct Admitted {
     pub(crate) resolved: Resolved,
     pub(crate) head: RequestHead,
     pub(crate) principal: Option<Principal>,
+}
+
+/// What a client sent for a call.
+pub(crate) struct Sent {
+    /// The decoded arguments.
+    pub(crate) arguments: Value,
+    /// What is known of the body, if it still arrives.
+    pub(crate) arriving: Option<Arriving>,
+    /// The client's word that calls are one.
+    pub(crate) idempotency: Option<Idempotency>,
+    /// The arguments as they came, if they may go to another node.
+    pub(crate) shipment: Option<Shipment>,
+}
+
+impl Sent {
+    /// Arguments that are all there.
+    pub(crate) fn of(arguments: Value) -> Self {
+        Self { arguments, arriving: None, idempotency: None, shipment: None }
+    }
 }
 
 /// A call that was run, while its answer is on its way.
@@ -124,51 +146,19 @@ impl Frontend {
         Ok(reply::decode_arguments(reply::Body::Text(body), &self.node.decode_limits, &known)?)
     }
 
-    /// Opens the values that were bound when the page was rendered, if the action has any.
-    async fn arguments(
-        &self,
-        admitted: &Admitted,
-        sent: Value,
-        arriving: Option<Arriving>,
-    ) -> Result<CallArguments, Refused> {
-        if !admitted.resolved.action.entry.arguments.iter().any(|argument| argument.bound) {
-            return Ok(CallArguments { bound: None, sent, arriving });
-        }
-        let sealed = sealed(&sent, arriving.as_ref()).await;
-        let sealed = sealed.as_ref().and_then(JsString::as_str).ok_or_else(|| {
-            Refused::new(ErrorCode::BadSeal, "argument 1: expected what the page sealed for this action")
-        })?;
-        let principal = admitted.principal.as_ref().map(Principal::id);
-        let rows =
-            sealing::open(&self.node.keys, &admitted.resolved.reference, sealed, clock::unix_ms(), principal)
-                .inspect_err(|reason| debug!(%reason, "a seal was refused"))?;
-        // Authentic, so it is ours; a build that encoded it otherwise counts as a seal that does not fit.
-        let bound = flight::parse(&rows, &flight::Limits::default())
-            .ok()
-            .and_then(|response| response.root.ok())
-            .filter(|values| matches!(values.node(), Some(ValueNode::Array(_))));
-        let bound = bound
-            .ok_or_else(|| Refused::new(ErrorCode::BadSeal, "the sealed arguments are of another build"))?;
-        Ok(CallArguments { bound: Some(bound), sent, arriving })
-    }
-
     /// Places a call and waits for its settlement. Dropping the future tells the call that nobody waits.
-    pub(crate) async fn call(
-        &self,
-        admitted: Admitted,
-        sent: Value,
-        arriving: Option<Arriving>,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Answered, Refused> {
+    pub(crate) async fn call(&self, admitted: Admitted, sent: Sent) -> Result<Answered, Refused> {
         let in_flight = InFlight::begin(&self.node);
         if self.node.is_draining() {
             return Err(CallError::Draining.into());
         }
-        let timeout = admitted.resolved.action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
+        let Admitted { resolved: Resolved { action, reference }, head, principal } = admitted;
+        let Sent { arguments, arriving, idempotency, shipment } = sent;
+        let timeout = action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
         let deadline = Instant::now() + timeout;
-        let arguments = timeout_at(deadline.into(), self.arguments(&admitted, sent, arriving)).await;
+        let opening = call_arguments(&self.node, action, &reference, principal.as_ref(), arguments, arriving);
+        let arguments = timeout_at(deadline.into(), opening).await;
         let arguments = arguments.unwrap_or_else(|_| Err(CallError::Expired.into()))?;
-        let Admitted { resolved: Resolved { action, .. }, head, principal } = admitted;
         let line = match &action.entry.class {
             Class::Plain => None,
             Class::Serial => Some(String::new()),
@@ -182,37 +172,133 @@ impl Frontend {
             timeout,
             deadline,
             token: OnceLock::new(),
-            start: Start::default(),
-            cancellation: Cancellation::default(),
+            cancellation: Arc::default(),
         });
         let call = info.id;
-        let waiting = Waiting(Arc::clone(&info));
-        match self.place(Call { info, action, arguments, line, idempotency, in_flight }).await {
+        let mut waiting = Waiting { info: Arc::clone(&info), placed: false };
+        let placed = Call { info, action, arguments, in_flight };
+        let settled = if self.runs_here(action, line.as_deref(), idempotency.as_ref(), shipment.as_ref()) {
+            self.execute(placed).await
+        } else {
+            waiting.placed = true;
+            let settled = self.place(placed, line, idempotency, shipment, &reference).await;
+            // What goes on can still be stopped; of anything else nothing is left.
+            waiting.placed = matches!(&settled, Ok(Settlement { rest: Some(Rows::Carried(_)), .. }));
+            settled
+        };
+        match settled {
             Ok(settlement) => Ok(Answered { call, deadline, settlement, waiting }),
             Err(error) => Err(Refused::from(error).of_call(call)),
         }
     }
 
-    /// A call that waits for no other runs on this thread; the others cross to the worker that owns their slot.
-    async fn place(&self, call: Call) -> Result<Settlement, CallError> {
-        if let Some(key) = &call.line {
-            let slot = Slot::of_key(&call.action.id, key);
-            let info = Arc::clone(&call.info);
-            let mut carried = pin!(self.node.call_port.call(slot, call));
-            // It may wait in line past its deadline; whoever says first whether it started, is right.
-            return match timeout_at(info.deadline.into(), carried.as_mut()).await {
-                Ok(settled) => settled,
-                Err(_) if info.start.expire() => Err(CallError::Expired),
-                Err(_) => carried.await,
-            };
-        }
+    /// Whether a call runs on this thread: it waits for no other and nobody says that it is one with another, and this is
+    /// the node to run it, or its arguments are not worth sending.
+    fn runs_here(
+        &self,
+        action: &RegisteredAction,
+        line: Option<&str>,
+        idempotency: Option<&Idempotency>,
+        shipment: Option<&Shipment>,
+    ) -> bool {
+        let stays = |shipment: &Shipment| shipment.bytes() > self.node.settings.ship_bytes_max as u64;
+        line.is_none()
+            && idempotency.is_none()
+            && (shipment.is_none_or(stays) || !self.node.standing.is_elsewhere(&action.id))
+    }
+
+    /// Runs a call on this thread.
+    async fn execute(&self, call: Call) -> Result<Settlement, CallError> {
         let (reply, settlement) = oneshot::channel();
         if self.worker.try_send(Execute { call, reply }).is_err() {
-            let limit = self.node.settings.inbox_calls_max;
-            return Err(CallError::Overloaded { what: "inbox_calls_max", limit });
+            return Err(self.inbox_is_full());
         }
         settlement.await.unwrap_or(Err(CallError::OutcomeUnknown))
     }
+
+    /// Hands a call to the membership, which knows whose it is.
+    async fn place(
+        &self,
+        call: Call,
+        line: Option<String>,
+        idempotency: Option<Idempotency>,
+        shipment: Option<Shipment>,
+        reference: &Verified<ActionReference>,
+    ) -> Result<Settlement, CallError> {
+        let settings = &self.node.settings;
+        if let Some(Idempotency { key, retention_s, .. }) = &idempotency
+            && !self.node.retained.add_key(*key, Duration::from_secs((*retention_s).into()))
+        {
+            let limit = settings.idempotency_keys_max;
+            return Err(CallError::Overloaded { what: "idempotency_keys_max", limit });
+        }
+        let (action, info) = (call.action, &call.info);
+        let context = match &shipment {
+            None => Bytes::new(),
+            Some(shipment) => {
+                let head = carried_head(info, &reference.to_string(), shipment.framing());
+                head.encode().ok_or(CallError::NoRoom)?
+            }
+        };
+        let whole = shipment.as_ref().and_then(|shipment| shipment.whole(INLINE_BYTES_MAX));
+        let submission = Submission {
+            call: info.id,
+            action: action.id,
+            slot: line
+                .as_ref()
+                .map_or_else(|| Slot::of_action(&action.id), |key| Slot::of_key(&action.id, key)),
+            key: line,
+            idempotency,
+            idempotent: action.entry.idempotent,
+            deadline: clock::to_core(info.deadline),
+            revalidates: action.entry.revalidates.iter().map(|tag| (*tag).to_owned()).collect(),
+            context,
+            arguments_follow: shipment.is_some() && whole.is_none(),
+            arguments: whole.unwrap_or_default(),
+        };
+        let (reply, settlement) = oneshot::channel();
+        let submit = Submit { submission: Box::new(submission), call, shipment, reply };
+        if self.node.membership.try_send(submit).is_err() {
+            return Err(self.inbox_is_full());
+        }
+        settlement.await.unwrap_or(Err(CallError::OutcomeUnknown))
+    }
+
+    fn inbox_is_full(&self) -> CallError {
+        CallError::Overloaded { what: "inbox_calls_max", limit: self.node.settings.inbox_calls_max }
+    }
+}
+
+/// Largest arguments that go along in a frame, in bytes. Larger ones follow in pieces, as they are wanted.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Opens the values that were bound when the page was rendered, if the action has any.
+pub(super) async fn call_arguments(
+    node: &Node,
+    action: &RegisteredAction,
+    reference: &Verified<ActionReference>,
+    principal: Option<&Principal>,
+    sent: Value,
+    arriving: Option<Arriving>,
+) -> Result<CallArguments, Refused> {
+    if !action.entry.arguments.iter().any(|argument| argument.bound) {
+        return Ok(CallArguments { bound: None, sent, arriving });
+    }
+    let sealed = sealed(&sent, arriving.as_ref()).await;
+    let sealed = sealed.as_ref().and_then(JsString::as_str).ok_or_else(|| {
+        Refused::new(ErrorCode::BadSeal, "argument 1: expected what the page sealed for this action")
+    })?;
+    let principal = principal.map(Principal::id);
+    let rows = sealing::open(&node.keys, reference, sealed, clock::unix_ms(), principal)
+        .inspect_err(|reason| debug!(%reason, "a seal was refused"))?;
+    // Authentic, so it is ours; a build that encoded it otherwise counts as a seal that does not fit.
+    let bound = flight::parse(&rows, &flight::Limits::default())
+        .ok()
+        .and_then(|response| response.root.ok())
+        .filter(|values| matches!(values.node(), Some(ValueNode::Array(_))));
+    let bound =
+        bound.ok_or_else(|| Refused::new(ErrorCode::BadSeal, "the sealed arguments are of another build"))?;
+    Ok(CallArguments { bound: Some(bound), sent, arriving })
 }
 
 /// The first argument, if it is text or the promise of a text: React's client may send what a page bound as either.
@@ -252,11 +338,18 @@ fn panicked(what: &'static str, name: &'static str) -> Refused {
 }
 
 /// A client that waits for a call; when it goes away, the call is told.
-pub(crate) struct Waiting(Arc<CallInfo>);
+pub(crate) struct Waiting {
+    info: Arc<CallInfo>,
+    /// Whether the membership has it.
+    placed: bool,
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.cancellation.cancel();
+        self.info.cancellation.cancel();
+        if self.placed {
+            self.info.node.membership.do_send(Feed(Input::Cancel(self.info.id)));
+        }
     }
 }
 

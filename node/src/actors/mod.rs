@@ -1,9 +1,18 @@
 //! The actors of a node. They hold no protocol decision: they feed the core and perform its outputs.
 
 mod frontend;
+mod link;
+mod membership;
+mod placed;
 mod revalidator;
+mod settlement;
 mod slot_worker;
 
-pub(crate) use frontend::{Admitted, Answered, Frontend, Resolved, Waiting, known};
+pub(crate) use frontend::{Admitted, Answered, Frontend, Resolved, Sent, Waiting, known};
+pub(crate) use link::Links;
+pub(crate) use membership::{
+    Begin, Feed, Leave, Membership, RunEnded, RunResult, SharedStore, Standing, Submit, Unreachable,
+};
 pub(crate) use revalidator::{Publish, Revalidator};
-pub(crate) use slot_worker::{Execute, Held, Published, Settlement, SlotWorker};
+pub(crate) use settlement::{Published, Replayed, Reply, Rows, Settlement};
+pub(crate) use slot_worker::{Execute, SlotWorker};

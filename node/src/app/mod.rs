@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod members;
 mod serve;
 
 use std::{future::Future, panic::Location, path::PathBuf, process::ExitCode};

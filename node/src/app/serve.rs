@@ -10,9 +10,9 @@ use std::{
     },
 };
 
-use actix::{Actor as _, Arbiter};
+use actix::Actor as _;
 use anyhow::Context as _;
-use callboard_cluster::{Versions, memory::MemoryCallPort};
+use callboard_cluster::Versions;
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
@@ -20,16 +20,16 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{App, Start};
+use super::{App, Start, members};
 use crate::{
-    actors::{Revalidator, Settlement, SlotWorker},
+    actors::{Begin, Leave, Revalidator, Standing},
     build_id::BuildId,
-    call::Call,
     http::Servers,
     keys::{Keys, Purpose},
     node::Node,
     registry::{ActionEntry, Registry},
     render_cache::RenderCache,
+    retained::Retained,
     settings::Settings,
 };
 
@@ -73,6 +73,16 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         install(&mut state);
     }
 
+    let standing = Arc::new(Standing::default());
+    let member = members::Member {
+        application: app.name,
+        settings: &settings,
+        build,
+        registry: &registry,
+        keys: &keys.ring,
+        standing: &standing,
+    };
+    let membership = member.start()?;
     let versions = Arc::new(Versions::default());
     info!(
         application = app.name,
@@ -80,7 +90,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         pages = registry.page_count(),
         "starting"
     );
-    Ok(Arc::new(Node {
+    let node = Arc::new(Node {
         build,
         root_row: flight::action_root(&build.to_string(), VALUE_ROW).to_vec(),
         keys: keys.ring,
@@ -100,12 +110,17 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         cache: RenderCache::new(settings.render_cache_bytes_max),
         renders: Semaphore::new(settings.renders_max),
         private_pages,
-        call_port: start_slot_workers(&settings),
+        membership,
+        standing,
+        retained: Retained::new(&settings),
         draining: AtomicBool::new(false),
         in_flight: AtomicUsize::new(0),
         idle: Notify::new(),
         settings,
-    }))
+    });
+    let workers = members::start_slot_workers(&node.settings);
+    node.membership.do_send(Begin { node: Arc::clone(&node), workers });
+    Ok(node)
 }
 
 /// At start each action is named with its package, so that nobody publishes what he did not mean to.
@@ -118,19 +133,6 @@ fn log_actions(allowed: &[&'static ActionEntry], refused: &[&'static ActionEntry
         let (action, package) = (entry.name, entry.krate);
         warn!(action, package, "not callable: name its package in App::allow_actions_from");
     }
-}
-
-/// Workers on arbiters of their own, one per core, and the port to their inboxes.
-fn start_slot_workers(settings: &Settings) -> MemoryCallPort<Call, Settlement> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let (call_port, inboxes) = MemoryCallPort::new(workers, settings.inbox_calls_max);
-    for inbox in inboxes {
-        let key_queue_max = settings.key_queue_max;
-        SlotWorker::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            SlotWorker::of_slots(inbox, key_queue_max)
-        });
-    }
-    call_port
 }
 
 fn decode_limits(settings: &Settings) -> reply::Limits {
@@ -159,7 +161,7 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
     info!("draining");
     node.draining.store(true, Ordering::SeqCst);
     let end = Instant::now() + node.settings.drain_timeout;
-    let drained = timeout_at(end, node.idle()).await;
+    let drained = timeout_at(end, drained(&node)).await;
     if drained.is_err() {
         warn!(calls = node.in_flight.load(Ordering::SeqCst), "stopping although calls still run");
     }
@@ -172,6 +174,19 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
     admin_server.await??;
     info!("stopped");
     Ok(())
+}
+
+/// Returns once no call runs. A member of a cluster hands over what has not started, and leaves.
+async fn drained(node: &Node) {
+    if node.is_clustered() {
+        let (leave, left) = oneshot::channel();
+        node.membership.do_send(Leave(leave));
+        node.idle().await;
+        // Dropped only with the membership, and then there is nothing to wait for.
+        drop(left.await);
+    } else {
+        node.idle().await;
+    }
 }
 
 /// SIGTERM, or Ctrl-C.

@@ -33,6 +33,11 @@ impl Principal {
         &self.id
     }
 
+    /// Everything else that the guard knew.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.claims.iter().map(|(claim, value)| (claim.as_str(), value.as_str()))
+    }
+
     /// What the guard knew under this name.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&str> {

@@ -16,7 +16,8 @@ use super::{
     respond,
 };
 use crate::{
-    actors::{Admitted, Answered, Frontend},
+    actors::{Admitted, Answered, Frontend, Sent},
+    carry::Shipment,
     registry::Class,
     request::RequestHead,
 };
@@ -66,14 +67,16 @@ async fn fetch(
     let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
     match kind {
         BodyKind::Text => {
-            let arguments = frontend.decode(body.whole().await?)?;
-            Ok((frontend.call(admitted, arguments, None, None).await?, None))
+            let text = body.whole().await?;
+            let arguments = frontend.decode(text.clone())?;
+            let shipment = frontend.node.is_clustered().then(|| Shipment::text(text));
+            Ok((frontend.call(admitted, Sent { shipment, ..Sent::of(arguments) }).await?, None))
         }
         BodyKind::Multipart(boundary) => {
             let parts = Parts::new(&boundary, &frontend.node)?;
             let mut intake = Intake::new(body.take(), parts, &frontend.node);
             let answered = call_beside(&mut intake, admitted, frontend).await;
-            if matches!(&answered, Ok(answered) if answered.settlement.held.is_some()) {
+            if matches!(&answered, Ok(answered) if answered.settlement.rest.is_some()) {
                 return answered.map(|answered| (answered, Some(intake)));
             }
             *body = intake.into_body();
@@ -91,7 +94,8 @@ async fn call_beside(
     // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it.
     let early = matches!(admitted.resolved.action.entry.class, Class::Plain);
     let (arguments, arriving) = intake.arguments(early).await?;
-    let mut call = pin!(frontend.call(admitted, arguments, arriving, None));
+    let shipment = intake.take_parts().map(|parts| Shipment::parts(&parts));
+    let mut call = pin!(frontend.call(admitted, Sent { arriving, shipment, ..Sent::of(arguments) }));
     poll_fn(|context| {
         // Ready or not: the call goes on either way.
         let _read = intake.poll_beside(context);

@@ -49,6 +49,8 @@ enum Pace {
     Whole(Instant),
     /// It may take as long as it likes, as long as something of it arrives.
     Gaps,
+    /// Whoever sends it has a timeout of his own.
+    Carried,
 }
 
 impl Body {
@@ -64,6 +66,20 @@ impl Body {
             read_bytes: 0,
             timeout: Duration::ZERO,
             pace: Pace::Gaps,
+            timer: None,
+            ended: false,
+        }
+    }
+
+    /// What another node has read of a request already, under its limits: it comes as fast as that node sends it.
+    pub(super) fn carried(payload: dev::Payload) -> Self {
+        Self {
+            payload,
+            announced_bytes: None,
+            bytes_max: usize::MAX,
+            read_bytes: 0,
+            timeout: Duration::MAX,
+            pace: Pace::Carried,
             timer: None,
             ended: false,
         }
@@ -145,18 +161,15 @@ impl Body {
 
     fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<Refused> {
         // Most bodies came with their head; only what did not is waited for.
-        let (pace, timeout) = (self.pace, self.timeout);
-        let timer = self.timer.get_or_insert_with(|| {
-            Box::pin(sleep_until(match pace {
-                Pace::Whole(deadline) => deadline,
-                Pace::Gaps => Instant::now() + timeout,
-            }))
-        });
-        ready!(timer.as_mut().poll(context));
-        let detail = match pace {
-            Pace::Whole(_) => format!("the body did not arrive within {timeout:?}"),
-            Pace::Gaps => format!("nothing of the body arrived for {timeout:?}"),
+        let timeout = self.timeout;
+        let (end, detail) = match self.pace {
+            Pace::Whole(deadline) => (deadline, "the body did not arrive within"),
+            Pace::Gaps => (Instant::now() + timeout, "nothing of the body arrived for"),
+            Pace::Carried => return Poll::Pending,
         };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        ready!(timer.as_mut().poll(context));
+        let detail = format!("{detail} {timeout:?}");
         Poll::Ready(Refused::new(ErrorCode::BodyIncomplete, detail))
     }
 

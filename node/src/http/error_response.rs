@@ -54,6 +54,11 @@ impl Refused {
         &self.detail
     }
 
+    /// Whether the body did not come, or not all of it.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.code == ErrorCode::BodyIncomplete
+    }
+
     /// Whether there is no sense in waiting for the rest of the body.
     pub(crate) fn ends_connection(&self) -> bool {
         self.code == ErrorCode::BodyIncomplete && !self.is_read

@@ -29,7 +29,8 @@ use super::{
     streamed::Open,
 };
 use crate::{
-    actors::{Answered, Frontend, Published, Resolved, Settlement, known},
+    actors::{Answered, Frontend, Published, Resolved, Sent, Settlement, known},
+    carry::{Broken, Shipment},
     context::FormState,
     node::Node,
     request::RequestHead,
@@ -64,9 +65,10 @@ pub(super) async fn submit(
     }
     let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
     let action = admitted.resolved.action;
-    let arguments = decode(&call, frontend)?;
+    let arguments = decode(&call, node)?;
     let key = call.key().unwrap_or_default().to_owned();
-    let settled = frontend.call(admitted, arguments, None, None).await?;
+    let shipment = node.is_clustered().then(|| Shipment::form(&parts));
+    let settled = frontend.call(admitted, Sent { shipment, ..Sent::of(arguments) }).await?;
     answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
 }
 
@@ -101,8 +103,8 @@ async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> 
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
-fn decode(call: &FormCall<'_>, frontend: &Frontend) -> Result<Value, Refused> {
-    let bound = call.bound(&frontend.node.decode_limits, &|id: &JsString| known(&frontend.node, id))?;
+pub(super) fn decode(call: &FormCall<'_>, node: &Node) -> Result<Value, Refused> {
+    let bound = call.bound(&node.decode_limits, &|id: &JsString| known(node, id))?;
     let mut builder = Builder::new();
     builder.import(&bound);
     let form = builder.import(&call.form_data());
@@ -119,7 +121,7 @@ async fn answer(
     Answered { call, deadline, settlement, waiting }: Answered,
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
-    let Settlement { mut outcome, published, held, .. } = settlement;
+    let Settlement { mut outcome, published, rest, .. } = settlement;
     if let Published::Unconfirmed = published {
         return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
     }
@@ -133,9 +135,11 @@ async fn answer(
         _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
         Settled::Value(answer) => {
             let mut rows = [&frontend.node.root_row[..], &answer.head].concat();
-            if let Some(rest) = answer.rest.take() {
-                let open = Open::new(rest, None, held, waiting);
-                complete(&mut rows, open, &frontend.node, call, deadline).await;
+            if let Some(rest) = rest {
+                let open = Open::new(rest, None, waiting);
+                complete(&mut rows, open, &frontend.node, call, deadline).await.map_err(|broken| {
+                    Refused::new(ErrorCode::OutcomeUnknown, broken.to_string()).of_call(call)
+                })?;
             }
             let answer = flight::parse_action(&rows);
             let result = answer.ok().and_then(|answer| answer.result.ok());
@@ -159,19 +163,26 @@ const STATE_BYTES_MAX: usize = 1 << 20;
 
 /// Waits for the rows of a form's state, which the page shows as it is when all of it is there. What is still open at
 /// the call's deadline ends with an error, as it does for React's client.
-async fn complete(rows: &mut Vec<u8>, mut open: Open, node: &Arc<Node>, call: CallId, deadline: Instant) {
+async fn complete(
+    rows: &mut Vec<u8>,
+    mut open: Open,
+    node: &Arc<Node>,
+    call: CallId,
+    deadline: Instant,
+) -> Result<(), Broken> {
     let completing = async {
         while let Some(more) = poll_fn(|context| open.poll_rows(node, call, context)).await {
-            rows.extend_from_slice(&more);
+            rows.extend_from_slice(&more?);
             if rows.len() > STATE_BYTES_MAX {
-                return false;
+                return Ok(false);
             }
         }
-        true
+        Ok(true)
     };
-    if !timeout_at(deadline.into(), completing).await.unwrap_or(false) {
-        rows.extend_from_slice(&open.expire());
+    if !timeout_at(deadline.into(), completing).await.unwrap_or(Ok(false))? {
+        rows.extend_from_slice(&open.expire()?);
     }
+    Ok(())
 }
 
 fn html_error(status: u16, detail: &str) -> HttpResponse {

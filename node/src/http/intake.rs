@@ -9,6 +9,7 @@ use std::{
 use callboard_protocol::{
     ErrorCode, Value,
     js::JsString,
+    multipart::Part,
     reply::{Incoming, check_arguments},
     value::Flow,
 };
@@ -26,6 +27,8 @@ pub(super) struct Intake {
     incoming: Option<Incoming>,
     flow: Flow,
     arriving: Arriving,
+    /// What came, as long as the call may yet go to another node.
+    read: Option<Vec<Part>>,
     /// Whether somebody reads the streams, who is not to be overtaken by more than the settings say.
     paced: bool,
 }
@@ -48,6 +51,7 @@ impl Intake {
             incoming: Some(incoming),
             arriving: Arriving::new(&flow),
             flow,
+            read: node.is_clustered().then(Vec::new),
             paced: false,
         }
     }
@@ -68,10 +72,17 @@ impl Intake {
         })
         .await?;
         if arriving.is_some() {
+            // What is not all there runs where it arrives.
+            self.read = None;
             self.paced = true;
             self.body.allow_pauses();
         }
         Ok((check_arguments(root, &self.node.decode_limits)?, arriving))
+    }
+
+    /// All that came, if it may go to another node.
+    pub(super) fn take_parts(&mut self) -> Option<Vec<Part>> {
+        self.read.take()
     }
 
     /// The root, before the end of the body, if something that it holds is still to come.
@@ -124,7 +135,12 @@ impl Intake {
             }
         }
         Poll::Ready(match ready!(self.parts.poll_part(&mut self.body, context))? {
-            Some(part) => incoming.push(part).map(|()| None).map_err(Refused::from),
+            Some(part) => {
+                if let Some(read) = &mut self.read {
+                    read.push(part.clone());
+                }
+                incoming.push(part).map(|()| None).map_err(Refused::from)
+            }
             None => incoming.finish().map(Some).map_err(Refused::from),
         })
     }

@@ -3,6 +3,7 @@
 mod action;
 mod admin;
 mod body;
+mod carried;
 mod error_response;
 mod form;
 mod intake;
@@ -14,5 +15,6 @@ mod server;
 mod spill;
 mod streamed;
 
+pub(crate) use carried::carried_arguments;
 pub(crate) use error_response::Refused;
 pub(crate) use server::Servers;

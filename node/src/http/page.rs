@@ -60,7 +60,7 @@ async fn rendered(request: &HttpRequest, node: &Arc<Node>, key: PageKeyRef<'_>) 
         return refused(&PageError::NotFound);
     };
     let source = Source { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) };
-    if page.cached && !source.registered_private() {
+    if source.keeps() && !source.registered_private() {
         match shared(source.clone(), key.to_key()).await {
             Flown::Page(entry) => return kept(request, &entry, MISS),
             Flown::Failed(error) => return refused(&error),
@@ -158,7 +158,7 @@ async fn alone(request: &HttpRequest, source: Source, key: PageKeyRef<'_>) -> Ht
     let birth = source.node.versions.applied();
     let Render { page, private, tags, ttl } = source.render(None).await;
     match page {
-        Ok(body) if private || !source.page.cached => html(StatusCode::OK)
+        Ok(body) if private || !source.keeps() => html(StatusCode::OK)
             .insert_header((header::CACHE_CONTROL, PRIVATE))
             .insert_header((headers::CACHE_STATUS, BYPASS))
             .body(body),
@@ -217,6 +217,12 @@ impl Source {
         let page = page.map(|html| html.into_string().into_boxed_str().into_boxed_bytes().into());
         let ttl = self.page.ttl.into_iter().chain(expires_in).min();
         Render { page, private, tags, ttl }
+    }
+
+    /// Whether renders are kept. Not in a cluster: what other nodes revalidate is not known here, and no page may be
+    /// older than that.
+    fn keeps(&self) -> bool {
+        self.page.cached && !self.node.is_clustered()
     }
 
     /// The tags known before anything is rendered.

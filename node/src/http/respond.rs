@@ -31,15 +31,14 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-
 /// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it. `intake` is what
 /// is still to be read of the body, if the answer goes on.
 pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Intake>) -> HttpResponse {
-    let Answered { call, settlement: Settlement { mut outcome, published, held, .. }, waiting, .. } =
-        answered;
+    let Answered { call, settlement: Settlement { outcome, published, rest, .. }, waiting, .. } = answered;
     if let Published::Unconfirmed = published {
         return unconfirmed(node, call, &outcome, Asker::Fetch);
     }
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(&node.root_row);
-    let mut rest = None;
-    let status = match (&mut outcome.settled, outcome.effects.fallback) {
+    let mut goes_on = None;
+    let status = match (&outcome.settled, outcome.effects.fallback) {
         (Settled::Mismatch(detail), _) => {
             return Refused::new(ErrorCode::ArgumentMismatch, detail.clone()).response(node, Asker::Fetch);
         }
@@ -53,17 +52,17 @@ pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Inta
         }
         (Settled::Value(answer), None) => {
             body.extend_from_slice(&answer.head);
-            rest = answer.rest.take();
+            goes_on = rest;
             200
         }
     };
     let status = StatusCode::from_u16(status).expect("the table holds valid statuses");
     let mut head = HttpResponse::build(status);
     head.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/x-component")));
-    let mut response = match rest {
+    let mut response = match goes_on {
         None => head.body(body),
         Some(rest) => {
-            let open = Open::new(rest, intake, held, waiting);
+            let open = Open::new(rest, intake, waiting);
             head.body(StreamedAnswer::new(node, call, body.into(), open))
         }
     };

@@ -41,7 +41,7 @@ impl Servers {
             let node = Arc::clone(node);
             move || {
                 // Once per HTTP worker thread, in that thread: its own front end and worker.
-                let worker = SlotWorker::unkeyed(node.settings.inbox_calls_max).start();
+                let worker = SlotWorker::new(node.settings.inbox_calls_max).start();
                 let frontend = Rc::new(Frontend::new(Arc::clone(&node), worker));
                 App::new().app_data(frontend).default_service(web::to(answer))
             }

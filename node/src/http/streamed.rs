@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    convert::Infallible,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -15,13 +14,14 @@ use actix_web::{
     rt::task::JoinHandle,
 };
 use bytes::Bytes;
-use callboard_protocol::{ErrorCode, action::CallId, flight::Rest};
+use callboard_protocol::{ErrorCode, action::CallId};
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::intake::Intake;
 use crate::{
-    actors::{Held, Waiting},
+    actors::{Rows, Waiting},
+    carry::Broken,
     handle::answering,
     node::Node,
 };
@@ -30,36 +30,34 @@ use crate::{
 pub(super) struct StreamedAnswer {
     node: Arc<Node>,
     call: CallId,
-    rows: Rc<RefCell<Rows>>,
+    rows: Rc<RefCell<Written>>,
     /// Ends what is open in time, also when the client takes nothing and so nobody asks for rows.
     timer: JoinHandle<()>,
 }
 
 /// What is still to be written.
-struct Rows {
+struct Written {
     head: Option<Bytes>,
     /// Nothing once all rows are made.
     open: Option<Open>,
     /// What is written in place of rows that took too long.
-    last: Option<Bytes>,
+    last: Option<Result<Bytes, Broken>>,
     /// Whoever waits for rows.
     waiting: Option<Waker>,
 }
 
 /// What there is as long as rows are still to come.
 pub(super) struct Open {
-    rest: Rest,
+    rest: Rows,
     /// What the client still sends, if it does: rows may come of it.
     intake: Option<Intake>,
-    /// The call's place among those that run.
-    _held: Option<Held>,
     /// Tells the call when its client goes away.
     _waiting: Waiting,
 }
 
 impl StreamedAnswer {
     pub(super) fn new(node: &Arc<Node>, call: CallId, head: Bytes, open: Open) -> Self {
-        let rows = Rows { head: Some(head), open: Some(open), last: None, waiting: None };
+        let rows = Written { head: Some(head), open: Some(open), last: None, waiting: None };
         let rows = Rc::new(RefCell::new(rows));
         let timer = actix::spawn(expire(Rc::clone(&rows), call, node.settings.stream_timeout));
         Self { node: Arc::clone(node), call, rows, timer }
@@ -75,14 +73,15 @@ impl Drop for StreamedAnswer {
     }
 }
 
-async fn expire(rows: Rc<RefCell<Rows>>, call: CallId, timeout: Duration) {
+async fn expire(rows: Rc<RefCell<Written>>, call: CallId, timeout: Duration) {
     sleep(timeout).await;
     let open = rows.borrow_mut().open.take();
     if let Some(open) = open {
         warn!(%call, ?timeout, "an answer was still open after stream_timeout and was ended");
         let last = open.expire();
         let mut rows = rows.borrow_mut();
-        rows.last = Some(last);
+        // Written as a piece, nothing would be the end.
+        rows.last = Some(last).filter(|last| !matches!(last, Ok(rows) if rows.is_empty()));
         if let Some(waiting) = rows.waiting.take() {
             waiting.wake();
         }
@@ -90,13 +89,16 @@ async fn expire(rows: Rc<RefCell<Rows>>, call: CallId, timeout: Duration) {
 }
 
 impl Open {
-    pub(super) fn new(rest: Rest, intake: Option<Intake>, held: Option<Held>, waiting: Waiting) -> Self {
-        Self { rest, intake, _held: held, _waiting: waiting }
+    pub(super) fn new(rest: Rows, intake: Option<Intake>, waiting: Waiting) -> Self {
+        Self { rest, intake, _waiting: waiting }
     }
 
     /// Ends what is still open, as it took too long.
-    pub(super) fn expire(self) -> Bytes {
-        self.rest.abort(ErrorCode::DeadlineExceeded.as_str())
+    pub(super) fn expire(self) -> Result<Bytes, Broken> {
+        match self.rest {
+            Rows::Made(rest, _held) => Ok(rest.abort(ErrorCode::DeadlineExceeded.as_str())),
+            Rows::Carried(rows) => rows.abort(ErrorCode::DeadlineExceeded),
+        }
     }
 
     /// The rows that are ready.
@@ -105,39 +107,44 @@ impl Open {
         node: &Arc<Node>,
         call: CallId,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Bytes>> {
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
         if let Some(intake) = &mut self.intake
             && intake.poll_beside(context).is_ready()
         {
             self.intake = None;
         }
-        let rows = answering(node, || self.rest.poll_rows(context));
-        for failed in self.rest.failed() {
-            warn!(%call, row = failed.row, error = failed.private, "a part of an answer failed");
+        match &mut self.rest {
+            Rows::Made(rest, _held) => {
+                let rows = answering(node, || rest.poll_rows(context));
+                for failed in rest.failed() {
+                    warn!(%call, row = failed.row, error = failed.private, "a part of an answer failed");
+                }
+                rows.map(|rows| rows.map(Ok))
+            }
+            Rows::Carried(rows) => rows.poll_rows(call, context),
         }
-        rows
     }
 }
 
 impl MessageBody for StreamedAnswer {
-    type Error = Infallible;
+    type Error = Broken;
 
     fn size(&self) -> BodySize {
         BodySize::Stream
     }
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let mut rows = self.rows.borrow_mut();
         if let Some(head) = rows.head.take() {
             return Poll::Ready(Some(Ok(head)));
         }
-        let Some(open) = &mut rows.open else { return Poll::Ready(rows.last.take().map(Ok)) };
+        let Some(open) = &mut rows.open else { return Poll::Ready(rows.last.take()) };
         match open.poll_rows(&self.node, self.call, context) {
             Poll::Ready(made) => {
                 if made.is_none() {
                     rows.open = None;
                 }
-                Poll::Ready(made.map(Ok))
+                Poll::Ready(made)
             }
             Poll::Pending => {
                 rows.waiting = Some(context.waker().clone());

@@ -5,6 +5,10 @@ mod value;
 
 use std::{path::PathBuf, time::Duration};
 
+/// Names the rule that a build with the feature `mutants` leaves out.
+#[cfg(feature = "mutants")]
+pub(crate) const TEST_MUTANT: &str = "CALLBOARD_TEST_MUTANT";
+
 pub use sources::{SettingError, Sources};
 pub(crate) use value::SettingValue;
 

@@ -88,6 +88,8 @@ impl Sources {
         for (variable, text) in variables {
             match variable.strip_prefix("CALLBOARD_") {
                 Some("CONFIG") | None => {}
+                #[cfg(feature = "mutants")]
+                _ if variable == super::TEST_MUTANT => {}
                 Some(name) => {
                     self.add(&format!("environment variable {variable}"), &name.to_lowercase(), text)?
                 }

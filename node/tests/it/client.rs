@@ -7,6 +7,9 @@ use reqwest::blocking::{Client, Response, multipart};
 
 use crate::order::Journal;
 
+/// What a node is called by its test.
+pub(crate) struct NodeName(pub(crate) &'static str);
+
 /// A node and what can be called on it.
 pub(crate) struct Caller {
     pub(crate) node: Running,
@@ -19,12 +22,17 @@ pub(crate) struct Caller {
 impl Caller {
     /// Starts a node with these settings beside the usual ones of tests.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        let journal = Journal::default();
+        Self::start_with(&Journal::default(), "alone", settings)
+    }
+
+    /// Starts a node of this name that shares a journal with others.
+    pub(crate) fn start_with(journal: &Journal, name: &'static str, settings: &[(&str, &str)]) -> Self {
         let state = tempfile::tempdir().expect("a folder");
         let folder = state.path().to_str().expect("text").to_owned();
         let mut all = vec![("state_dir", folder.as_str()), ("log", "off")];
         all.extend_from_slice(settings);
-        let node = App::new("it").state(journal.clone()).start(&all).expect("the node starts");
+        let node =
+            App::new("it").state(journal.clone()).state(NodeName(name)).start(&all).expect("the node starts");
         let no_redirects = reqwest::redirect::Policy::none();
         let http = Client::builder()
             .redirect(no_redirects)
@@ -39,7 +47,7 @@ impl Caller {
         let actions = manifest["actions"].as_array().expect("a list").iter();
         let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
         let references = actions.map(|action| (text(&action["name"]), text(&action["reference"]))).collect();
-        Self { node, http, journal, references, _state: state }
+        Self { node, http, journal: journal.clone(), references, _state: state }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -3,6 +3,7 @@
 mod arriving;
 mod calls;
 mod client;
+mod cluster;
 mod forms;
 mod lifecycle;
 mod order;

@@ -1,8 +1,12 @@
 //! Calls of one key run one at a time, in order of arrival; and the journal that tests read.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, mpsc},
-    time::Duration,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
 };
 
 use callboard::{ActionContext, action};
@@ -19,6 +23,8 @@ struct Notes {
     notes: Mutex<Vec<String>>,
     noted: Condvar,
     release: Notify,
+    /// Whether the last release reached somebody.
+    taken: AtomicBool,
 }
 
 impl Journal {
@@ -41,6 +47,19 @@ impl Journal {
 
     pub(crate) async fn released(&self) {
         self.0.release.notified().await;
+        self.0.taken.store(true, Ordering::SeqCst);
+    }
+
+    /// Releases whoever waits, or comes next.
+    pub(crate) fn release_waiting(&self) {
+        // A permit that is there is not given twice: wait until it is taken.
+        self.0.taken.store(false, Ordering::SeqCst);
+        self.release();
+        let until = Instant::now() + Duration::from_secs(20);
+        while !self.0.taken.load(Ordering::SeqCst) {
+            assert!(Instant::now() < until, "nobody waits to be released");
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn release(&self) {

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use callboard_protocol::{
     ActionId,
-    action::CallId,
+    action::{CallId, Effects, Fallback, Redirect, RedirectKind},
     action_id::InfoByte,
+    carried::{CarriedHead, CarriedOutcome, CarriedPrincipal, Framing, OutcomeKind, RowsPiece},
     envelope::{
         Answer, Cancel, Chunk, Credit, Direction, Envelope, Frame, FrameError, Idempotency, Message,
         Namespace, Reply, Route, TransferEnd, TransferId, VERSION, Verdict,
@@ -21,8 +22,9 @@ const CLUSTER: &str = "fuzz";
 /// Bytes before the first section: version, namespace, checksum.
 pub(crate) const PREFIX_BYTES: usize = 18;
 
-/// Reads them as a frame, and as the sections of one.
+/// Reads them as a frame, as the sections of one, and as what stands in its context and its outcome.
 pub fn run(bytes: &[u8]) {
+    carried(&Bytes::copy_from_slice(bytes));
     let namespace = Namespace::named(CLUSTER);
     // A fuzzer does not find a checksum: what is read as it stands was written by the seeds.
     let _ = Frame::decode(&Bytes::copy_from_slice(bytes), namespace);
@@ -47,6 +49,26 @@ pub fn run(bytes: &[u8]) {
     changed[at] ^= 1 << (at % 8);
     let changed = Frame::decode(&changed.into(), namespace);
     assert!(changed.is_err(), "a change of byte {at} is not noticed");
+}
+
+fn carried(bytes: &Bytes) {
+    match CarriedHead::decode(bytes) {
+        Ok(head) => {
+            let again = head.encode().map(|bytes| CarriedHead::decode(&bytes));
+            assert!(again.is_none_or(|again| again == Ok(head)), "a head is read as another");
+        }
+        Err(error) => checks::short(&error),
+    }
+    match CarriedOutcome::decode(bytes) {
+        Ok(outcome) => {
+            let again = outcome.encode().map(|bytes| CarriedOutcome::decode(&bytes));
+            assert!(again.is_none_or(|again| again == Ok(outcome)), "an outcome is read as another");
+        }
+        Err(error) => checks::short(&error),
+    }
+    if let Ok(piece) = RowsPiece::decode(bytes) {
+        assert_eq!(piece.encode(), *bytes, "a piece of rows is written as another");
+    }
 }
 
 /// Sections as a frame of a cluster, with a checksum that fits.
@@ -109,7 +131,7 @@ fn full_request() -> Envelope {
         build: 0xb01d,
         slot: 1023,
         key: Some("room 1".to_owned()),
-        idempotency: Some(Idempotency { key: 0x1de, digest: 0xd19 }),
+        idempotency: Some(Idempotency { key: 0x1de, digest: 0xd19, retention_s: 86_400 }),
         idempotent: true,
         deadline: RedisMillis::from_u64(1_767_225_600_000),
         view: ViewVersion::from_u64(1_767_225_590_000),
@@ -143,4 +165,32 @@ fn reply(answer: Answer, position: Option<LogPosition>, outcome: &'static str) -
         rest: position.is_some(),
     };
     Message::Reply(Reply { verdict, outcome: Bytes::from_static(outcome.as_bytes()) })
+}
+
+/// What stands in a context and in an outcome.
+#[must_use]
+pub fn carried_samples() -> Vec<Vec<u8>> {
+    let principal = CarriedPrincipal { id: "7".into(), claims: vec![("name".into(), "Ada".into())] };
+    let head = CarriedHead {
+        reference: "7f".repeat(38),
+        principal: Some(principal),
+        path: "/book".into(),
+        query: "page=2".into(),
+        headers: vec![("accept".into(), b"text/x-component".to_vec())],
+        timeout_ms: 30_000,
+        framing: Framing::Multipart("boundary".into()),
+    };
+    let outcome = CarriedOutcome {
+        kind: OutcomeKind::Value,
+        bytes: Bytes::from_static(b"1:[1,2]\n"),
+        effects: Effects {
+            redirect: Some(Redirect { url: "/".into(), kind: RedirectKind::Push }),
+            cookies: vec!["a=b; Path=/".into()],
+            refresh: true,
+            fallback: Some(Fallback::NotFound),
+            ..Effects::default()
+        },
+        body_kept: true,
+    };
+    [head.encode(), outcome.encode()].into_iter().flatten().map(|bytes| bytes.to_vec()).collect()
 }

@@ -144,7 +144,7 @@ pub(crate) fn origin(golden: &Golden) -> Vec<Vec<u8>> {
 /// What stands behind the prefix, as the target puts one in front.
 pub(crate) fn envelope(_: &Golden) -> Vec<Vec<u8>> {
     let frames = envelope::samples().into_iter().map(|(_, frame)| frame.encode(Namespace::named("seeds")));
-    frames.map(|frame| frame[envelope::PREFIX_BYTES..].to_vec()).collect()
+    frames.map(|frame| frame[envelope::PREFIX_BYTES..].to_vec()).chain(envelope::carried_samples()).collect()
 }
 
 pub(crate) fn reference(_: &Golden) -> Vec<Vec<u8>> {

@@ -114,6 +114,11 @@ impl Rest {
         Poll::Pending
     }
 
+    /// The rows that are still to come.
+    pub fn open_rows(&self) -> impl Iterator<Item = u32> + '_ {
+        self.open.iter().map(|turn| turn.row)
+    }
+
     /// Ends everything that is open with this digest, and gives the rows that say so.
     #[must_use]
     pub fn abort(self, digest: &str) -> Bytes {

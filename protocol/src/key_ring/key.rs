@@ -26,6 +26,12 @@ impl KeyId {
 
     /// The number.
     #[must_use]
+    pub const fn as_u8(self) -> u8 {
+        self.0
+    }
+
+    /// The number.
+    #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -40,6 +46,14 @@ impl fmt::Display for KeyId {
 /// Tells two keys apart without revealing either: eight bytes that follow from the key, but not the other way round.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 8]);
+
+impl Fingerprint {
+    /// As members tell it each other.
+    #[must_use]
+    pub fn as_u64(self) -> u64 {
+        u64::from_be_bytes(self.0)
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use crate::{ErrorCode, value::BlobContent};
 pub use collect::{Collector, Pieces, collect};
 pub use headers::boundary;
 pub use parser::{Event, Parser, PartStart};
-pub use render::{media_type, render};
+pub use render::{media_type, pieces, render};
 
 /// One field of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,7 +110,7 @@ prop_compose! {
             build,
             slot,
             key,
-            idempotency: idempotency.map(|(key, digest)| Idempotency { key, digest }),
+            idempotency: idempotency.map(|(key, digest)| Idempotency { key, digest, retention_s: digest as u32 }),
             idempotent,
             deadline: RedisMillis::from_u64(deadline),
             view: ViewVersion::from_u64(view),

@@ -123,6 +123,8 @@ enum Event {
 #[derive(Debug)]
 enum NodeEvent {
     Timer,
+    /// Inputs that waited for each other are taken.
+    Together,
     Connected {
         connection: Connection,
         epoch: u64,
@@ -204,6 +206,8 @@ pub(crate) struct Node {
     backlog: VecDeque<NodeEvent>,
     links: [Link; 3],
     timer_at: Option<u64>,
+    /// Inputs that wait to be taken together.
+    held: Vec<Input>,
     runs: HashMap<RunId, Running>,
     pub(crate) state: SessionState,
     drains: bool,

@@ -22,6 +22,9 @@ use rand::RngExt as _;
 use super::{Event, MS, NAMESPACE, Node, NodeEvent, Running, World, Writing, chunk_of, outcome_of};
 use crate::plan::Call;
 
+/// How often an input waits for the next one.
+const TOGETHER: f64 = 0.1;
+
 impl World {
     pub(super) fn fresh_core(&mut self) -> Node {
         self.processes += 1;
@@ -53,6 +56,7 @@ impl World {
             backlog: VecDeque::new(),
             links: Default::default(),
             timer_at: None,
+            held: Vec::new(),
             runs: HashMap::new(),
             state: SessionState::Away,
             drains: false,
@@ -67,6 +71,7 @@ impl World {
                 self.nodes[node].timer_at = None;
                 self.step(node, Input::Tick);
             }
+            NodeEvent::Together => self.step_held(node),
             NodeEvent::Connected { connection, epoch, incarnation } => {
                 if self.nodes[node].links[connection as usize].epoch == epoch {
                     self.step(node, Input::Connected(connection, incarnation));
@@ -117,9 +122,23 @@ impl World {
         self.schedule(self.now + after, Event::Node { node, life, what });
     }
 
+    /// Feeds the core, now or together with what comes next: a busy node takes what has piled up at once.
     pub(super) fn step(&mut self, node: usize, input: Input) {
+        self.nodes[node].held.push(input);
+        if self.nodes[node].held.len() == 1 && self.random.random_bool(TOGETHER) {
+            let after = self.random.random_range(1..300);
+            return self.later(node, after, NodeEvent::Together);
+        }
+        self.step_held(node);
+    }
+
+    fn step_held(&mut self, node: usize) {
+        let inputs = std::mem::take(&mut self.nodes[node].held);
+        if inputs.is_empty() {
+            return;
+        }
         let now = self.clock(node);
-        let outputs = self.nodes[node].core.step(now, input);
+        let outputs = self.nodes[node].core.step_all(now, inputs);
         for output in outputs {
             self.output(node, output);
         }
@@ -227,7 +246,7 @@ impl World {
         let outcome = outcome_of(running.call);
         self.checker.run_ended(self.now, process, run);
         let rest = running.kind.chunks_out > 0;
-        let ended = Ended::Ran { failed, outcome, revalidates: running.kind.revalidates, rest };
+        let ended = Ended::Ran { failed, outcome, kept: None, revalidates: running.kind.revalidates, rest };
         self.step(node, Input::Ended(run, ended));
     }
 
@@ -242,9 +261,7 @@ impl World {
         let last = writing.written == writing.total;
         let end = last.then_some(if writing.breaks { TransferEnd::Broken } else { TransferEnd::Complete });
         let more = writing.room > 0 && !last;
-        if last {
-            self.nodes[node].writers.remove(&transfer);
-        }
+        // One that is done stays until it is stopped: room may come for it that was given before.
         self.checker.written(transfer, number, end);
         self.step(node, Input::Write(transfer, chunk_of(transfer, number), end));
         if more {

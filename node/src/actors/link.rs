@@ -1,0 +1,173 @@
+//! The connections to Redis: one outbox for everything that answers at once, and two inboxes that wait for calls and for
+//! answers. Each is an actor of its own, and none of them comes back by itself: the membership's core says when.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, WrapFuture as _,
+};
+use callboard_cluster::{
+    core::{self, Input, RequestId},
+    redis::{Connection, OpenError, Settings},
+    store::{Command, Failure},
+};
+use callboard_protocol::identity::Incarnation;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::{Feed, Membership};
+
+/// The three links of a node.
+pub(crate) struct Links {
+    settings: Arc<Settings>,
+    links: Vec<Addr<Link>>,
+}
+
+impl Links {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, links: Vec::new() }
+    }
+
+    /// Starts them, on this thread.
+    pub(super) fn start(&mut self, membership: &Addr<Membership>) {
+        let roles = [core::Connection::Commands, core::Connection::Requests, core::Connection::Replies];
+        self.links = roles
+            .map(|role| {
+                let (settings, membership) = (Arc::clone(&self.settings), membership.clone());
+                Link { role, settings, membership, opening: 0, open: None }.start()
+            })
+            .into();
+    }
+
+    pub(super) fn open(&self, role: core::Connection) {
+        self.links[role as usize].do_send(Open);
+    }
+
+    pub(super) fn close(&self, role: core::Connection) {
+        self.links[role as usize].do_send(Close);
+    }
+
+    pub(super) fn perform(&self, request: RequestId, role: core::Connection, command: Command) {
+        self.links[role as usize].do_send(Perform(request, command));
+    }
+}
+
+/// One connection.
+pub(super) struct Link {
+    role: core::Connection,
+    settings: Arc<Settings>,
+    membership: Addr<Membership>,
+    /// Which attempt at opening it is the current one.
+    opening: u64,
+    open: Option<Opened>,
+}
+
+struct Opened {
+    connection: Rc<Connection>,
+    /// Dropped with it: whoever waits for an answer waits no more.
+    alive: watch::Sender<()>,
+}
+
+/// Connect, to a master only.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Open;
+
+/// Nothing of this connection is wanted any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Close;
+
+/// Ask the store.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Perform(RequestId, Command);
+
+impl Link {
+    fn tell(&self, input: Input) {
+        self.membership.do_send(Feed(input));
+    }
+
+    fn opened(
+        &mut self,
+        opening: u64,
+        opened: Result<(Connection, Incarnation), OpenError>,
+        context: &mut Context<Self>,
+    ) {
+        if opening != self.opening {
+            return;
+        }
+        match opened {
+            Ok((connection, incarnation)) => {
+                info!(link = ?self.role, "connected to Redis");
+                let (connection, alive) = (Rc::new(connection), watch::Sender::new(()));
+                let (watched, mut gone) = (Rc::clone(&connection), alive.subscribe());
+                let closed = async move {
+                    tokio::select! {
+                        reason = watched.closed() => Some(reason),
+                        _ = gone.changed() => None,
+                    }
+                };
+                context.spawn(closed.into_actor(self).map(move |reason, link, _| {
+                    let Some(reason) = reason.filter(|_| opening == link.opening) else { return };
+                    warn!(link = ?link.role, reason, "the connection to Redis is lost");
+                    link.open = None;
+                    link.tell(Input::Disconnected(link.role));
+                }));
+                self.open = Some(Opened { connection, alive });
+                self.tell(Input::Connected(self.role, incarnation));
+            }
+            Err(error) => {
+                if self.role == core::Connection::Commands {
+                    self.membership.do_send(super::Unreachable(error.to_string()));
+                }
+                self.tell(Input::Disconnected(self.role));
+            }
+        }
+    }
+}
+
+impl Actor for Link {
+    type Context = Context<Self>;
+}
+
+impl Handler<Open> for Link {
+    type Result = ();
+
+    fn handle(&mut self, _: Open, context: &mut Self::Context) {
+        self.opening += 1;
+        self.open = None;
+        let (opening, settings, role) = (self.opening, Arc::clone(&self.settings), self.role);
+        let opened = async move { Connection::open(&settings, role).await }.into_actor(self);
+        context.spawn(opened.map(move |opened, link, context| link.opened(opening, opened, context)));
+    }
+}
+
+impl Handler<Close> for Link {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, _: &mut Self::Context) {
+        self.opening += 1;
+        self.open = None;
+    }
+}
+
+impl Handler<Perform> for Link {
+    type Result = ();
+
+    fn handle(&mut self, Perform(request, command): Perform, _: &mut Self::Context) {
+        let Some(Opened { connection, alive }) = &self.open else {
+            return self.tell(Input::Answered(request, Err(Failure::Silent)));
+        };
+        // On its way when this returns; only its answer is awaited.
+        let answer = connection.perform(command);
+        let (membership, mut alive) = (self.membership.clone(), alive.subscribe());
+        actix::spawn(async move {
+            tokio::select! {
+                biased;
+                answer = answer => membership.do_send(Feed(Input::Answered(request, answer))),
+                _ = alive.changed() => {}
+            }
+        });
+    }
+}

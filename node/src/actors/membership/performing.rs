@@ -1,0 +1,164 @@
+//! What the core asks for, performed.
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
+use callboard_cluster::{
+    core::{Connection, Ended, Input, Output, Publication, PublicationId, RequestId, RunId, SessionState},
+    store::Command,
+};
+use callboard_protocol::{envelope::Answer, identity::RedisMillis, revalidation::Revalidation};
+use tracing::{error, info, warn};
+
+use super::{Leave, Membership, RunEnded, RunResult, SharedStore, Unreachable};
+use crate::{actors::Publish, clock};
+
+impl Membership {
+    pub(super) fn perform(&mut self, output: Output, context: &mut Context<Self>) {
+        match output {
+            Output::Connect(connection) => self.connect(connection),
+            Output::Disconnect(connection) => {
+                if let SharedStore::Redis(links) = &mut self.store {
+                    links.close(connection);
+                }
+            }
+            Output::Perform(request, connection, command) => self.ask(request, connection, command),
+            Output::Start(start) => self.start(start, context),
+            Output::CancelRun(run) => {
+                if let Some(cancellation) = self.runs.get(&run) {
+                    cancellation.cancel();
+                }
+            }
+            Output::Answer(answered) => self.answer(*answered, context),
+            Output::Publish(id, publication) => self.publish(id, publication, context),
+            Output::Deliver(transfer, bytes, end) => self.deliver(transfer, bytes, end),
+            Output::Room(transfer, chunks) => self.give_room(transfer, chunks, context),
+            Output::Stopped(transfer) => self.stop_writer(transfer),
+            Output::BadFrame(frame) => {
+                if self.warned.is_due(&frame.to_string()) {
+                    let dropped = self.core.counters().bad_frames;
+                    warn!(%frame, dropped, "a frame from another node was dropped");
+                }
+            }
+            Output::Session(state) => self.session(state),
+            Output::Refused(refusal) => {
+                if self.warned.is_due(&refusal.to_string()) {
+                    error!("this node cannot be a member: {refusal}");
+                }
+            }
+        }
+    }
+
+    /// Whether there is no cluster.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self.store, SharedStore::Memory(_))
+    }
+
+    fn connect(&mut self, connection: Connection) {
+        match &mut self.store {
+            SharedStore::Memory(store) => {
+                self.inputs.push(Input::Connected(connection, store.incarnation().clone()));
+            }
+            SharedStore::Redis(links) => links.open(connection),
+        }
+    }
+
+    fn ask(&mut self, request: RequestId, connection: Connection, command: Command) {
+        match &mut self.store {
+            SharedStore::Memory(store) => {
+                let time = RedisMillis::from_u64(clock::core_now().as_micros() / 1000);
+                // A read that finds nothing waits for ever: nobody else writes there.
+                if let Some(answer) = store.execute(time, &command) {
+                    self.inputs.push(Input::Answered(request, Ok(answer)));
+                }
+            }
+            SharedStore::Redis(links) => links.perform(request, connection, command),
+        }
+    }
+
+    fn publish(&mut self, id: PublicationId, publication: Publication, context: &mut Context<Self>) {
+        let Some(node) = &self.node else { return };
+        let revalidations = match publication {
+            Publication::Of(run) => self.revalidations.remove(&run).unwrap_or_default(),
+            Publication::Declared(tags) => tags.into_iter().map(Revalidation::Tag).collect(),
+        };
+        if revalidations.is_empty() {
+            return self.feed(Input::Published(id, None), context);
+        }
+        let publishing = node.revalidator.send(Publish { revalidations }).into_actor(self);
+        context.spawn(publishing.map(move |position, membership, context| match position {
+            Ok(position) => membership.feed(Input::Published(id, Some(position)), context),
+            Err(error) => error!(%error, "revalidations cannot be published"),
+        }));
+    }
+
+    fn session(&mut self, state: SessionState) {
+        self.state = state;
+        if state == SessionState::Left {
+            for waiting in std::mem::take(&mut self.leaving) {
+                let _gone = waiting.send(());
+            }
+        }
+        if self.is_alone() {
+            return;
+        }
+        let members = self.core.view().map_or(0, |view| view.members.len());
+        match state {
+            SessionState::Serving => info!(members, "session: serving"),
+            SessionState::Silent => {
+                warn!("session: Redis is silent; nothing is started that others could run")
+            }
+            SessionState::Away => info!("session: not a member at the moment"),
+            SessionState::Draining => info!("session: draining"),
+            SessionState::Left => info!("session: left the cluster"),
+        }
+    }
+
+    /// A run that the core allowed does not begin.
+    pub(super) fn not_started(&mut self, run: RunId, answer: Answer, context: &mut Context<Self>) {
+        self.feed(Input::Ended(run, Ended::NotStarted(answer)), context);
+    }
+}
+
+impl Handler<RunEnded> for Membership {
+    type Result = ();
+
+    fn handle(&mut self, RunEnded { run, ended, result }: RunEnded, context: &mut Self::Context) {
+        let RunResult { call, unstarted, revalidations, settled, full, room } = result;
+        self.runs.remove(&run);
+        if !revalidations.is_empty() {
+            self.revalidations.insert(run, revalidations);
+        }
+        if let Some((transfer, writer)) = room {
+            self.writers.insert(transfer, writer);
+        }
+        if let Some(waiting) = self.waiting(call) {
+            (waiting.settled, waiting.full) = (settled, full);
+            if unstarted.is_some() {
+                waiting.call = unstarted;
+            }
+        }
+        self.feed(Input::Ended(run, ended), context);
+    }
+}
+
+impl Handler<Unreachable> for Membership {
+    type Result = ();
+
+    fn handle(&mut self, Unreachable(reason): Unreachable, _: &mut Self::Context) {
+        if self.warned.is_due(&reason) {
+            warn!(reason, "Redis cannot be reached; this is tried again and again");
+        }
+    }
+}
+
+impl Handler<Leave> for Membership {
+    type Result = ();
+
+    fn handle(&mut self, Leave(left): Leave, context: &mut Self::Context) {
+        if self.state == SessionState::Left {
+            let _gone = left.send(());
+            return;
+        }
+        self.leaving.push(left);
+        self.feed(Input::Drain, context);
+    }
+}

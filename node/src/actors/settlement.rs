@@ -1,0 +1,94 @@
+//! What a call ended in, on its way to the answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use callboard_protocol::{
+    action::{CallError, Outcome, Settled},
+    flight::Rest,
+    revalidation::LogPosition,
+};
+use tokio::sync::oneshot;
+
+use crate::{call::InFlight, carry::CarriedRows};
+
+/// Where the answer to a call goes. Closed when the one who asked went away.
+pub(crate) type Reply = oneshot::Sender<Result<Settlement, CallError>>;
+
+/// An outcome whose revalidations are published.
+pub(crate) struct Settlement {
+    pub(crate) outcome: Outcome,
+    pub(crate) published: Published,
+    /// Set if it is what an earlier call with the same idempotency key ended in.
+    pub(crate) replayed: Option<Replayed>,
+    /// The rows that follow, if the answer goes on.
+    pub(crate) rest: Option<Rows>,
+}
+
+/// Rows that are still made.
+pub(crate) enum Rows {
+    /// By this node.
+    Made(Rest, Held),
+    /// By another one.
+    Carried(CarriedRows),
+}
+
+/// How much of an earlier call's answer is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replayed {
+    /// All.
+    Whole,
+    /// Status and headers: the body was too large to be kept, or streamed.
+    BodyNotKept,
+}
+
+/// What is known of a call's revalidations.
+#[derive(Debug)]
+pub(crate) enum Published {
+    /// There were none.
+    Nothing,
+    /// Applied on this node, and their place in the order.
+    At(LogPosition),
+    /// Not confirmed in time; they may yet apply.
+    Unconfirmed,
+}
+
+/// The place of a call among those that run: kept until its answer ended.
+///
+/// Its line is not kept: the next call of the same key begins when the function of this one returned, as what it
+/// streams is not part of what the key protects.
+pub(crate) struct Held {
+    pub(super) _permit: Permit,
+    pub(super) _in_flight: InFlight,
+}
+
+/// One running call of an action, counted until it ended.
+pub(crate) struct Permit(&'static AtomicUsize);
+
+impl Permit {
+    pub(super) fn take(running: &'static AtomicUsize, calls_max: usize) -> Option<Self> {
+        let permit = Self(running);
+        (running.fetch_add(1, Ordering::Relaxed) < calls_max).then_some(permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Settlement {
+    /// Of a call that ran on this node, and holds its place as long as its answer goes on.
+    pub(super) fn of(mut outcome: Outcome, published: Published, held: Held) -> Self {
+        let rest = rest_of(&mut outcome).map(|rest| Rows::Made(rest, held));
+        Self { outcome, published, replayed: None, rest }
+    }
+}
+
+/// Takes the rows that are still to be made.
+pub(super) fn rest_of(outcome: &mut Outcome) -> Option<Rest> {
+    match &mut outcome.settled {
+        Settled::Value(answer) => answer.rest.take(),
+        _ => None,
+    }
+}
