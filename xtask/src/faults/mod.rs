@@ -131,6 +131,7 @@ async fn phase(
 
     let mut found = Vec::new();
     for what in world.recover().await? {
+        let what = format!("after {}, {what}", fault.name());
         found.push(Violation { invariant: Invariant::Live1, number: world.load.next_number(), what });
     }
     let after = world.sessions().await?;
