@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use callboard_protocol::{
     Value, flight,
+    form_action::NONCE_FIELD,
     js::JsString,
     reply::{self, Encoded},
     sealing::{self, SealOptions},
@@ -12,7 +13,7 @@ use callboard_protocol::{
 };
 use serde::Serialize;
 
-use crate::{Html, PageError, clock, context::Principal, node::Node, registry::ActionEntry};
+use crate::{Html, PageError, clock, context::Principal, node::Node, page_body, registry::ActionEntry};
 
 /// An action, as pages and tests name it: the unit struct that `#[action]` makes of a function, or that with values
 /// bound to it.
@@ -101,10 +102,10 @@ pub(crate) fn fields(node: &Arc<Node>, action: &impl Action) -> Result<Html, Pag
     let reference = reference(node, action);
     let Some(sealed) = sealed(node, action)? else {
         let marker = field(&format!("$ACTION_ID_{reference}"), "");
-        return Ok([marker, field("$ACTION_KEY", &key(node, action))].into_iter().collect());
+        return Ok(with_key_and_nonce(marker, node, action));
     };
     let fields = bound_fields(&reference, Builder::new(), vec![Slot::String(sealed.into())])?;
-    Ok([fields, field("$ACTION_KEY", &key(node, action))].into_iter().collect())
+    Ok(with_key_and_nonce(fields, node, action))
 }
 
 pub(crate) fn fields_with_state(
@@ -119,7 +120,13 @@ pub(crate) fn fields_with_state(
     }
     bound.push(builder.import(&to_value(state)?));
     let fields = bound_fields(&reference(node, action), builder, bound)?;
-    Ok([fields, field("$ACTION_KEY", &key(node, action))].into_iter().collect())
+    Ok(with_key_and_nonce(fields, node, action))
+}
+
+/// What every form has besides its action: its place on the page, and a nonce, which each response puts there.
+fn with_key_and_nonce(fields: Html, node: &Node, action: &impl Action) -> Html {
+    let (key, nonce) = (field("$ACTION_KEY", &key(node, action)), field(NONCE_FIELD, page_body::hole()));
+    [fields, key, nonce].into_iter().collect()
 }
 
 /// A Rust value as the wire would bring it back.

@@ -18,6 +18,8 @@ mod carry;
 mod clock;
 mod context;
 mod cookies;
+mod doctor;
+mod first_connection;
 mod form;
 mod handle;
 mod html;
@@ -26,6 +28,11 @@ mod keys;
 mod manifest;
 mod node;
 mod output;
+mod page_body;
+#[cfg(test)]
+#[expect(dead_code, reason = "shared with the tests of the store, which use all of it")]
+#[path = "../../cluster/tests/conformance/server.rs"]
+mod redis_server;
 mod registry;
 mod render_cache;
 mod request;

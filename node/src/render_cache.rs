@@ -14,13 +14,12 @@ use std::{
 };
 
 use actix_web::http::header::HeaderValue;
-use bytes::Bytes;
 use callboard_cluster::{FlightTable, Versions};
 use callboard_protocol::revalidation::{LogPosition, Tag};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 use tokio::sync::oneshot;
 
-use crate::{clock, output::PageError};
+use crate::{clock, output::PageError, page_body::PageBody};
 
 /// What a render is kept under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +70,9 @@ impl Equivalent<PageKey> for PageKeyRef<'_> {
 /// A page that was rendered once and is served often.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) body: Bytes,
-    pub(crate) etag: HeaderValue,
+    pub(crate) body: PageBody,
+    /// `None` where each response is another.
+    pub(crate) etag: Option<HeaderValue>,
     birth: LogPosition,
     /// The position at which it was last found fresh: up to there, one comparison is all a hit costs.
     checked: AtomicU64,
@@ -82,11 +82,14 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(body: Bytes, birth: LogPosition, tags: Vec<Tag>, ttl: Option<Duration>) -> Self {
-        let etag = format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(&body));
+    pub(crate) fn new(body: PageBody, birth: LogPosition, tags: Vec<Tag>, ttl: Option<Duration>) -> Self {
+        let etag = body.whole().map(|bytes| {
+            let etag = format!("\"{:032x}\"", xxhash_rust::xxh3::xxh3_128(bytes));
+            HeaderValue::from_str(&etag).expect("hex digits in quotes are a header value")
+        });
         Self {
             body,
-            etag: HeaderValue::from_str(&etag).expect("hex digits in quotes are a header value"),
+            etag,
             birth,
             checked: AtomicU64::new(birth.as_u64()),
             tags: tags.into(),
@@ -139,7 +142,7 @@ const ENTRY_BYTES: usize = 256;
 impl Weighter<PageKey, Arc<Entry>> for ByBytes {
     fn weight(&self, key: &PageKey, entry: &Arc<Entry>) -> u64 {
         let key_bytes = key.host.len() + key.path.len() + key.query.len();
-        (ENTRY_BYTES + key_bytes + entry.body.len() + entry.tags.len() * size_of::<Tag>()) as u64
+        (ENTRY_BYTES + key_bytes + entry.body.memory_bytes() + entry.tags.len() * size_of::<Tag>()) as u64
     }
 }
 
@@ -177,13 +180,20 @@ impl RenderCache {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     const KEY: PageKeyRef<'static> = PageKeyRef { host: "h", path: "/", query: "" };
 
     fn entry(birth: u64, tag: &str, ttl: Option<Duration>) -> Arc<Entry> {
         let tags = vec![Tag::named(tag)];
-        Arc::new(Entry::new(Bytes::from_static(b"page"), LogPosition::from_u64(birth), tags, ttl))
+        Arc::new(Entry::new(
+            PageBody::new(Bytes::from_static(b"page")),
+            LogPosition::from_u64(birth),
+            tags,
+            ttl,
+        ))
     }
 
     #[test]
@@ -219,7 +229,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_by_bytes() {
         let (cache, versions) = (RenderCache::new(100 * 1024), Versions::default());
-        let body = Bytes::from(vec![0; 1024]);
+        let body = PageBody::new(Bytes::from(vec![0; 1024]));
         let key = |path: &'static str| PageKeyRef { host: "h", path, query: "" };
         for number in 0..1000 {
             let path: &'static str = Box::leak(format!("/{number}").into());
@@ -228,6 +238,14 @@ mod tests {
         }
         assert!(cache.entries.weight() <= 100 * 1024);
         assert!(cache.fresh(&key("/999"), &versions).is_some() || cache.entries.len() > 10);
+    }
+
+    #[test]
+    fn a_page_that_is_another_in_each_response_has_no_etag() {
+        let entry =
+            |body: String| Entry::new(PageBody::new(body.into()), LogPosition::default(), Vec::new(), None);
+        assert!(entry("page".into()).etag.is_some());
+        assert!(entry(format!("page {}", crate::page_body::hole())).etag.is_none());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{
 
 /// What every field name of React's begins with; the action does not see these fields.
 pub const FIELD: &str = "$ACTION_";
+/// Tells a form that comes twice from two forms, as [`sign_form_nonce`](crate::sealing::sign_form_nonce) made it; the
+/// action does not see it. It begins unlike React's fields, whose client takes all of those for its own.
+pub const NONCE_FIELD: &str = "$CALLBOARD_NONCE";
 /// Marks an action without bound arguments; the rest of the name is the reference.
 const ID_FIELD: &str = "$ACTION_ID_";
 /// Marks an action with bound arguments; the rest of the name says where they are.
@@ -56,6 +59,7 @@ pub struct FormCall<'a> {
     reference: JsString,
     bound: Option<BoundPart>,
     key: Option<&'a str>,
+    nonce: Option<&'a str>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,8 +85,12 @@ pub struct FormState {
 ///
 /// [`FormActionError`] if the fields are not as React writes them.
 pub fn find<'a>(parts: &'a [Part], limits: &Limits) -> Result<Option<FormCall<'a>>, FormActionError> {
-    let (mut chosen, mut ref_fields, mut key) = (None, 0, None);
+    let (mut chosen, mut ref_fields, mut key, mut nonce) = (None, 0, None, None);
     for part in parts {
+        if part.name == NONCE_FIELD {
+            // A file is no nonce, as little as an empty text.
+            nonce = Some(part.as_text().map_or("", |text| &**text));
+        }
         if !part.name.starts_with(FIELD) {
             continue;
         }
@@ -101,12 +109,12 @@ pub fn find<'a>(parts: &'a [Part], limits: &Limits) -> Result<Option<FormCall<'a
     let Some(chosen) = chosen else { return Ok(None) };
     if let Some(reference) = chosen.name.strip_prefix(ID_FIELD) {
         let reference = chosen.name.slice_ref(reference).into();
-        return Ok(Some(FormCall { parts, reference, bound: None, key }));
+        return Ok(Some(FormCall { parts, reference, bound: None, key, nonce }));
     }
     let prefix = format!("{FIELD}{}:", &chosen.name[REF_FIELD.len()..]);
     let (reference, bound) = described(parts, &prefix, limits)?;
     let bound = bound.map(|id| BoundPart { prefix, id });
-    Ok(Some(FormCall { parts, reference, bound, key }))
+    Ok(Some(FormCall { parts, reference, bound, key, nonce }))
 }
 
 /// The reference described in the root part of this prefix, and the part with its bound arguments.
@@ -143,6 +151,12 @@ impl FormCall<'_> {
         self.key
     }
 
+    /// What the form's nonce says, not verified yet: the last one, as the last action counts.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce
+    }
+
     /// Decodes the bound arguments into an array, which is empty if nothing is bound.
     ///
     /// # Errors
@@ -168,7 +182,7 @@ impl FormCall<'_> {
         Ok(builder.finish(Slot::Node(none)))
     }
 
-    /// The form as the action sees it: all fields but React's own, in order.
+    /// The form as the action sees it: all fields but React's and our own, in order.
     #[must_use]
     pub fn form_data(&self) -> Value {
         form_data(self.parts)
@@ -184,13 +198,13 @@ impl FormCall<'_> {
     }
 }
 
-/// A form as an action sees it: all fields but React's own, in order.
+/// A form as an action sees it: all fields but React's and our own, in order.
 #[must_use]
 pub fn form_data(parts: &[Part]) -> Value {
     let mut builder = Builder::new();
     let mut entries = Vec::with_capacity(parts.len());
     for part in parts {
-        if part.name.starts_with(FIELD) {
+        if part.name.starts_with(FIELD) || part.name == NONCE_FIELD {
             continue;
         }
         let slot = match &part.content {
@@ -229,6 +243,20 @@ mod tests {
         assert_eq!((call.reference(), call.key()), ("a", Some("k1")));
         let error = call.bound(&limits, &|_: &JsString| Resolution::Known).unwrap_err();
         assert_eq!(error.code(), ErrorCode::MalformedReply);
+    }
+
+    #[test]
+    fn the_nonce_is_read_and_no_field_of_the_action() {
+        let limits = Limits::default();
+        let parts =
+            form(&[("$ACTION_ID_a", ""), (NONCE_FIELD, "one"), ("name", "Ada"), (NONCE_FIELD, "two")]);
+        let call = find(&parts, &limits).unwrap().unwrap();
+        assert_eq!(call.nonce(), Some("two"));
+        let without = form(&[("$ACTION_ID_a", ""), ("name", "Ada")]);
+        assert_eq!(call.form_data(), form_data(&without));
+        assert_eq!(find(&without, &limits).unwrap().unwrap().nonce(), None);
+        let file = [Part::text("$ACTION_ID_a", ""), Part::file(NONCE_FIELD, "n", "text/plain", "one")];
+        assert_eq!(find(&file, &limits).unwrap().unwrap().nonce(), Some(""));
     }
 
     #[test]

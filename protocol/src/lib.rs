@@ -19,6 +19,7 @@ pub mod error;
 pub mod flight;
 pub mod form_action;
 pub mod headers;
+pub mod idempotency;
 pub mod identity;
 pub mod js;
 pub mod key_ring;

@@ -74,9 +74,10 @@ pub struct Route {
 /// The client's word that two calls are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Idempotency {
-    /// Hash of action, principal and key.
+    /// Hash of action, principal and key, or nonce.
     pub key: u128,
-    /// Hash of the body: the same key with another body is a mistake of the client.
+    /// Hash of the body: the same key with another body is a mistake of the client. Of a form, where it is none, the
+    /// body is part of `key`, and this is the same.
     pub digest: u128,
     /// How long the outcome is kept for it, in seconds.
     pub retention_s: u32,

@@ -15,6 +15,7 @@ use callboard_protocol::{
 };
 use redis::Value;
 
+use super::BuildKeys;
 use crate::{
     Slot,
     store::{Answer, EntryId, Member, Orphan, Profile, Record, Renewal, Sent, Verdict, View},
@@ -37,16 +38,31 @@ pub(crate) fn done(_: Value) -> Decoded {
     Ok(Answer::Done)
 }
 
+pub(crate) fn build_keys(value: Value) -> Part<BuildKeys> {
+    let mut parts = Parts::of(value, "the keys of builds")?;
+    let time = RedisMillis::from_u64(number(&parts.next()?, "a time")?);
+    let record = match parts.next()? {
+        Value::Nil => None,
+        Value::BulkString(record) => Some(record),
+        _ => return Err(Unexpected("the keys of builds")),
+    };
+    Ok(BuildKeys { time, record })
+}
+
+pub(crate) fn flag(value: &Value) -> Part<bool> {
+    Ok(number::<u8>(value, "a flag")? == 1)
+}
+
 pub(crate) fn opened(value: Value) -> Decoded {
-    Ok(Answer::Opened(number::<u8>(&value, "a flag")? == 1))
+    Ok(Answer::Opened(flag(&value)?))
 }
 
 pub(crate) fn fencing(value: Value) -> Decoded {
-    Ok(Answer::Fencing(number::<u8>(&value, "a flag")? == 1))
+    Ok(Answer::Fencing(flag(&value)?))
 }
 
 pub(crate) fn left(value: Value) -> Decoded {
-    Ok(Answer::Left(number::<u8>(&value, "a flag")? == 1))
+    Ok(Answer::Left(flag(&value)?))
 }
 
 pub(crate) fn sent(value: Value) -> Decoded {

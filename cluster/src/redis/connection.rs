@@ -20,7 +20,7 @@ use crate::{
 /// A connection to the master that has the keys. It does not come back by itself: once it is
 /// [`closed`](Self::closed), open another.
 pub struct Connection {
-    link: Link,
+    pub(crate) link: Link,
     place: String,
 }
 
@@ -60,6 +60,10 @@ impl Connection {
         settings: &Arc<Settings>,
         role: core::Connection,
     ) -> Result<(Self, Incarnation), OpenError> {
+        #[cfg(feature = "redis-tls")]
+        if settings.url.is_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(OpenError::NoCryptography { place: settings.url.to_string() });
+        }
         let info = resolve(settings).await?;
         let place = info.addr().to_string();
         let ended = Arc::new(watch::Sender::new(None));
@@ -129,6 +133,19 @@ impl Connection {
         Performing { performing, first: Some(first) }
     }
 
+    /// What something comes to that is asked of Redis, unless the connection ends before.
+    pub(crate) async fn until_end<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut ended = self.link.ended.subscribe();
+        tokio::select! {
+            biased;
+            answer = asked => answer,
+            _ = ended.wait_for(Option::is_some) => Err(Failure::Silent),
+        }
+    }
+
     /// Waits until the connection is of no use any more, and says why: it broke, or the other side is the master no more.
     ///
     /// # Cancel safety
@@ -176,12 +193,6 @@ async fn connect(
     ended: &Arc<watch::Sender<Option<Arc<str>>>>,
 ) -> Result<MultiplexedConnection, OpenError> {
     let place = info.addr().to_string();
-    #[cfg(feature = "redis-tls")]
-    if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. })
-        && rustls::crypto::CryptoProvider::get_default().is_none()
-    {
-        return Err(OpenError::NoCryptography { place });
-    }
     let ended = Arc::clone(ended);
     let config = AsyncConnectionConfig::new()
         // The whole has its own.

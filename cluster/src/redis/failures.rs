@@ -97,6 +97,26 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether it may be better in a moment without anybody doing something: Redis starts, or a fail-over is going on.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::TimedOut { .. }
+            | Self::Unreachable { .. }
+            | Self::Replica { .. }
+            | Self::Refused { .. }
+            | Self::NoMaster { .. }
+            | Self::NoOwner { .. } => true,
+            Self::Credentials { .. }
+            | Self::Forbidden { .. }
+            | Self::TooOld { .. }
+            | Self::NoIncarnation { .. }
+            | Self::NoCryptography { .. } => false,
+        }
+    }
+}
+
 /// Codes of errors with which Redis says that it did not execute a command. For scripts, it checks these before it
 /// starts them, except permissions, which are checked when a connection is opened.
 const NOT_EXECUTED: [&str; 15] = [
@@ -159,5 +179,37 @@ impl OpenError {
             "" => Self::Unreachable { place, source },
             _ => Self::Refused { place, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<OpenError> {
+        let source = || RedisError::from((redis::ErrorKind::Io, "why"));
+        let place = || "HOST:PORT".to_owned();
+        vec![
+            OpenError::TimedOut { place: place(), waited_ms: 2000 },
+            OpenError::Unreachable { place: place(), source: source() },
+            OpenError::Credentials { place: place(), source: source() },
+            OpenError::Forbidden { place: place(), source: source() },
+            OpenError::Replica { place: place() },
+            OpenError::TooOld { place: place(), version: "6.2.0".to_owned() },
+            OpenError::NoIncarnation { place: place(), source: None },
+            OpenError::Refused { place: place(), source: source() },
+            OpenError::NoMaster { place: place(), name: "main".to_owned() },
+            OpenError::NoOwner { place: place(), slot: 42 },
+            OpenError::NoCryptography { place: place() },
+        ]
+    }
+
+    #[test]
+    fn the_manual_says_what_to_do_about_each() {
+        let manual = include_str!("../../../docs/OPERATIONS.md");
+        let rows = manual.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let told: Vec<_> =
+            rows.filter(|message| message.contains("HOST:PORT") && !message.starts_with('`')).collect();
+        assert_eq!(told, all().iter().map(ToString::to_string).collect::<Vec<_>>());
     }
 }

@@ -106,6 +106,12 @@ impl Keys {
         format!("{}:view", self.tag)
     }
 
+    /// The signing keys of builds. A string; it does not expire.
+    #[must_use]
+    pub fn build_keys(&self) -> String {
+        format!("{}:keys", self.tag)
+    }
+
     /// What is known of an idempotency key. A hash that expires with the retention.
     #[must_use]
     pub fn idempotency(&self, key: u128) -> String {

@@ -6,8 +6,10 @@
 //! a [`Failure`](crate::store::Failure), and a [`Connection`] that [`closed`](Connection::closed) is opened anew.
 
 mod answers;
+mod build_keys;
 mod connection;
 mod failures;
+mod findings;
 mod keys;
 mod resolve;
 mod scripts;
@@ -17,8 +19,10 @@ mod url;
 use std::time::Duration;
 
 pub use self::{
+    build_keys::BuildKeys,
     connection::Connection,
     failures::OpenError,
+    findings::Findings,
     keys::{BadNamespace, Keys, Namespace},
     scripts::ACL_COMMANDS,
     url::{BadUrl, Url},

@@ -65,6 +65,8 @@ pub(crate) enum Script {
     IdempotencyAbandon,
     IdempotencyResolve,
     IdempotencyRestore,
+    BuildKeys,
+    ReplaceBuildKeys,
 }
 
 /// With the first line, Redis checks before it starts the script whether there is memory, replicas and permission to
@@ -83,7 +85,7 @@ macro_rules! writes {
     };
 }
 
-const TEXTS: [(Script, &str); 20] = [
+const TEXTS: [(Script, &str); 22] = [
     (Script::Incarnation, concat!("#!lua flags=no-writes\n", include_str!("scripts/incarnation.lua"))),
     (Script::Probe, writes!("probe")),
     (Script::OpenInbox, writes!(shared, "open_inbox")),
@@ -104,6 +106,8 @@ const TEXTS: [(Script, &str); 20] = [
     (Script::IdempotencyAbandon, writes!("idempotency_abandon")),
     (Script::IdempotencyResolve, writes!("idempotency_resolve")),
     (Script::IdempotencyRestore, writes!("idempotency_restore")),
+    (Script::BuildKeys, concat!("#!lua flags=no-writes\n", include_str!("scripts/build_keys.lua"))),
+    (Script::ReplaceBuildKeys, writes!("replace_build_keys")),
 ];
 
 static HASHES: LazyLock<[String; TEXTS.len()]> =

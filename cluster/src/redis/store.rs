@@ -225,14 +225,14 @@ async fn read_replies(link: Link, boot: Boot, after: EntryId, frames_max: usize)
     }
 }
 
-async fn ask(link: &Link, question: &Cmd) -> RedisResult<Value> {
+pub(crate) async fn ask(link: &Link, question: &Cmd) -> RedisResult<Value> {
     let mut redis = link.redis.clone();
     redis.send_packed_command(question).await?.extract_error()
 }
 
 /// What a failure means. Scripts that Redis forgot are loaded, but the command is left to whoever asked: sent once more
 /// from here, it would come after commands that were asked later.
-async fn failed(link: &Link, error: &redis::RedisError, whole: bool) -> Failure {
+pub(crate) async fn failed(link: &Link, error: &redis::RedisError, whole: bool) -> Failure {
     let meaning = Meaning::of(error, whole);
     if meaning.load {
         let loaded: RedisResult<Vec<String>> = Script::load_all().query_async(&mut link.redis.clone()).await;

@@ -106,6 +106,17 @@ impl Url {
         Ok(Self { kind, login: data })
     }
 
+    /// Whether any of it is reached by TLS.
+    #[cfg(feature = "redis-tls")]
+    pub(crate) fn is_tls(&self) -> bool {
+        let first = match &self.kind {
+            Kind::Node(address) => Some(address),
+            Kind::Sentinels { addresses, .. } => addresses.first(),
+            Kind::Cluster { seeds } => seeds.first(),
+        };
+        matches!(first, Some(ConnectionAddr::TcpTls { .. }))
+    }
+
     /// The same place with another address.
     pub(crate) fn at(
         address: &ConnectionAddr,

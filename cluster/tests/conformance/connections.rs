@@ -88,30 +88,6 @@ async fn scripts_that_redis_forgot_are_refused_once_and_loaded() {
 }
 
 #[tokio::test]
-async fn without_memory_a_script_is_refused_whole() {
-    let server = Server::start();
-    let connection = open(&to(&server)).await;
-    connection.perform(Command::OpenInbox { boot: boot(1) }).await.unwrap();
-    server.command("CONFIG SET maxmemory 1");
-    let refused = connection.perform(send(1)).await;
-    assert!(matches!(&refused, Err(Failure::Refused(why)) if why.contains("OOM")), "{refused:?}");
-    server.command("CONFIG SET maxmemory 0");
-    assert_eq!(connection.perform(send(1)).await, Ok(Answer::Sent(Sent::Now)));
-}
-
-#[tokio::test]
-async fn without_replicas_a_script_is_refused_whole() {
-    let server = Server::start();
-    let connection = open(&to(&server)).await;
-    connection.perform(Command::OpenInbox { boot: boot(1) }).await.unwrap();
-    server.command("CONFIG SET min-replicas-to-write 1");
-    let refused = connection.perform(send(1)).await;
-    assert!(matches!(&refused, Err(Failure::Refused(why)) if why.contains("NOREPLICAS")), "{refused:?}");
-    server.command("CONFIG SET min-replicas-to-write 0");
-    assert_eq!(connection.perform(send(1)).await, Ok(Answer::Sent(Sent::Now)));
-}
-
-#[tokio::test]
 async fn a_master_that_becomes_a_replica_refuses_and_ends_the_connections() {
     let (server, other) = (Server::start(), Server::start());
     let settings = to(&server);

@@ -66,10 +66,6 @@ impl Side {
         let after = |stream| self.chosen(seen, boot, stream, b).last().copied().unwrap_or_default();
         let frames_max = usize::from(a % 3) + 1;
         let busy: BTreeSet<_> = (0..u16::from(b % 3)).map(Slot::from_index).collect();
-        let idempotency =
-            Idempotency { key: u128::from(a & 1), digest: u128::from(b & 1), retention_s: 86_400 };
-        let (id, attempt): (CallId, u32) = (call(u128::from((a >> 1) & 1)), u32::from((b >> 1) & 3));
-        let outcome = || Bytes::from(format!("outcome {number}"));
         match kind {
             0 => Command::OpenInbox { boot },
             1 | 2 => {
@@ -119,6 +115,17 @@ impl Side {
             22 if a % 8 == 0 => Command::Leave { boot },
             17 | 22 => Command::Evict { boot },
             23 => Command::Open { incarnation: self.world.incarnation() },
+            _ => Self::on_key(number, boot, (kind, a, b)),
+        }
+    }
+
+    /// A command about an idempotency key.
+    fn on_key(number: usize, boot: Boot, (kind, a, b): (u8, u8, u8)) -> Command {
+        let idempotency =
+            Idempotency { key: u128::from(a & 1), digest: u128::from(b & 1), retention_s: 86_400 };
+        let (id, attempt): (CallId, u32) = (call(u128::from((a >> 1) & 1)), u32::from((b >> 1) & 3));
+        let outcome = || Bytes::from(format!("outcome {number}"));
+        match kind {
             24 | 25 => Command::IdempotencyBegin { idempotency, boot, call: id, attempt, again: a & 4 != 0 },
             26 => {
                 let retention_ms = if a & 8 == 0 { 60_000 } else { 0 };

@@ -4,9 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bad_days;
+mod build_keys;
 mod cases;
 mod connections;
 mod differential;
+mod findings;
 mod permissions;
 mod places;
 mod server;

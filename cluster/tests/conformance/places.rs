@@ -110,3 +110,15 @@ async fn nodes_of_a_redis_cluster_lead_to_the_one_that_has_the_keys() {
     }
     assert_eq!((refused, performed), (2, 1));
 }
+
+/// Goal: a binary without cryptography is told so, whatever is asked first. Method: nobody installs any here.
+#[cfg(feature = "redis-tls")]
+#[tokio::test]
+async fn without_cryptography_tls_is_refused_and_nothing_panics() {
+    for url in ["rediss://localhost:1", "rediss-sentinel://localhost:1/main", "rediss-cluster://localhost:1"]
+    {
+        let error = open(url).await.unwrap_err();
+        assert!(matches!(error, OpenError::NoCryptography { .. }), "{url}: {error:?}");
+        assert!(error.to_string().contains("localhost:1"), "{error}");
+    }
+}

@@ -54,6 +54,13 @@ impl Server {
         assert!(is_up(&mut self.child, self.port), "redis-server does not start again");
     }
 
+    /// Starts it again after it was killed, with other arguments as well, and does not wait until it has its data.
+    pub(crate) fn begin_again(&mut self, arguments: &[&str]) {
+        let arguments = arguments.iter().map(ToString::to_string);
+        let arguments: Vec<_> = self.arguments.iter().cloned().chain(arguments).collect();
+        self.child = spawn(self.dir.path(), self.port, &arguments);
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -134,7 +141,7 @@ fn is_up(child: &mut Child, port: u16) -> bool {
     false
 }
 
-fn command(port: u16, line: &str) -> std::io::Result<String> {
+pub(crate) fn command(port: u16, line: &str) -> std::io::Result<String> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     (&stream).write_all(format!("{line}\r\n").as_bytes())?;

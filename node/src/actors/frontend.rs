@@ -73,13 +73,6 @@ pub(crate) struct Sent {
     pub(crate) shipment: Option<Shipment>,
 }
 
-impl Sent {
-    /// Arguments that are all there.
-    pub(crate) fn of(arguments: Value) -> Self {
-        Self { arguments, arriving: None, idempotency: None, shipment: None }
-    }
-}
-
 /// A call that was run, while its answer is on its way.
 pub(crate) struct Answered {
     pub(crate) call: CallId,

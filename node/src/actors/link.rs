@@ -12,20 +12,35 @@ use callboard_cluster::{
     store::{Command, Failure},
 };
 use callboard_protocol::identity::Incarnation;
-use tokio::sync::watch;
-use tracing::{info, warn};
+use tokio::sync::{Mutex, watch};
+use tracing::{error, info, warn};
 
 use super::{Feed, Membership};
+use crate::keys::shared::Remembered;
 
 /// The three links of a node.
 pub(crate) struct Links {
     settings: Arc<Settings>,
     links: Vec<Addr<Link>>,
+    remembered: Option<Rc<Mutex<Remembered>>>,
 }
 
 impl Links {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, links: Vec::new() }
+    /// `remembered` is what is put back where Redis lost it.
+    pub(crate) fn new(settings: Arc<Settings>, remembered: Option<Remembered>) -> Self {
+        let remembered = remembered.map(|remembered| Rc::new(Mutex::new(remembered)));
+        Self { settings, links: Vec::new(), remembered }
+    }
+
+    /// The node is a member: what Redis should know beside its membership, it knows again.
+    pub(super) fn joined(&self) {
+        let Some(remembered) = self.remembered.clone() else { return };
+        let settings = Arc::clone(&self.settings);
+        actix::spawn(async move {
+            if let Err(error) = remembered.lock().await.put_back(&settings).await {
+                error!(error = format!("{error:#}"), "the keys of this build cannot be put back into Redis");
+            }
+        });
     }
 
     /// Starts them, on this thread.

@@ -20,6 +20,7 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
     telemetry::start(&settings)?;
     match matches.subcommand() {
         Some(("actions", arguments)) => commands::actions(&app, &settings, arguments.get_flag("json")),
+        Some(("doctor", _)) => commands::doctor(&app, &settings),
         Some(("seal", arguments)) => {
             commands::seal(&app, &settings, text(arguments, "action"), text(arguments, "values"))
         }
@@ -102,6 +103,10 @@ fn command(name: &'static str) -> Command {
                 .about("Manages key rings")
                 .subcommand_required(true)
                 .subcommand(Command::new("new").about("Prints a new key ring of one key, for CALLBOARD_KEYS")),
+        )
+        .subcommand(
+            Command::new("doctor")
+                .about("Looks at Redis, keys and builds, says what to do, and exits with 1 if there is a problem"),
         )
         .subcommand(
             Command::new("seal")

@@ -1,5 +1,7 @@
 //! Commands that print and end.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use callboard_protocol::{
     KeyRing, flight,
@@ -12,10 +14,11 @@ use super::{App, serve};
 use crate::{
     build_id::BuildId,
     clock,
+    doctor::{self, Verdict},
     keys::{Keys, Purpose},
     manifest::Manifest,
     registry::Registry,
-    settings::Settings,
+    settings::{Settings, cluster::ClusterSettings},
 };
 
 pub(super) fn new_keys() {
@@ -72,10 +75,51 @@ pub(super) fn unseal(
     Ok(())
 }
 
+/// Prints what was found, a check a line, and below it what to do.
+///
+/// # Errors
+///
+/// If there is a problem.
+pub(super) fn doctor(app: &App, settings: &Settings) -> anyhow::Result<()> {
+    let build = BuildId::of_executable().context("cannot read this program's own file")?;
+    let state_dir = serve::state_dir(app.name, settings)?;
+    let cluster = cluster(app, settings)?;
+    let checks = block_on(doctor::examine(app.name, settings, &state_dir, cluster.as_ref(), build))?;
+    for check in &checks {
+        println!("{:<7}  {:<11}  {}", check.verdict.name(), check.subject.name(), check.found);
+        if !check.advice.is_empty() {
+            println!("{:<7}  {:<11}  -> {}", "", "", check.advice);
+        }
+    }
+    match checks.iter().filter(|check| check.verdict == Verdict::Problem).count() {
+        0 => Ok(()),
+        1 => bail!("there is a problem"),
+        problems => bail!("there are {problems} problems"),
+    }
+}
+
+/// The settings of the cluster, if the application runs as one.
+pub(super) fn cluster(app: &App, settings: &Settings) -> anyhow::Result<Option<ClusterSettings>> {
+    let (allowed, _) = app.actions();
+    let timeout_max = allowed.iter().filter_map(|entry| entry.timeout).max().unwrap_or(Duration::ZERO);
+    Ok(ClusterSettings::of(settings, app.name, timeout_max)?)
+}
+
+/// Runs what waits for Redis.
+fn block_on<T>(asked: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(asked))
+}
+
 fn known(app: &App, settings: &Settings) -> anyhow::Result<(Registry, BuildId, KeyRing)> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = serve::state_dir(app.name, settings)?;
-    let keys = Keys::load(app.name, settings, &state_dir, build, Purpose::Print)?;
+    let keys = match cluster(app, settings)? {
+        Some(cluster) if settings.keys.is_none() => {
+            block_on(Keys::load_shared(&cluster.redis, settings, build, Purpose::Print))??.0
+        }
+        _ => Keys::load(app.name, settings, &state_dir, build, Purpose::Print)?,
+    };
     let (allowed, _) = app.actions();
     Ok((Registry::new(allowed, super::pages(), &keys.salt, &keys.ring)?, build, keys.ring))
 }

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, Arbiter};
-use anyhow::Context as _;
 use callboard_cluster::{
     core::{Core, Settings as CoreSettings},
     memory::Store,
@@ -21,6 +20,7 @@ use callboard_protocol::{
 use crate::{
     actors::{Links, Membership, SharedStore, SlotWorker, Standing},
     build_id::BuildId,
+    keys::shared::Remembered,
     registry::{Class, Registry},
     settings::Settings,
 };
@@ -33,23 +33,42 @@ pub(super) struct Member<'a> {
     pub(super) registry: &'a Registry,
     pub(super) keys: &'a KeyRing,
     pub(super) standing: &'a Arc<Standing>,
+    /// Of a node that is one of several.
+    pub(super) cluster: Option<Clustered>,
+}
+
+/// What the membership of a cluster is made with.
+pub(super) struct Clustered {
+    pub(super) redis: Arc<redis::Settings>,
+    pub(super) core: CoreSettings,
+    /// What is put back into a Redis that lost it.
+    pub(super) remembered: Option<Remembered>,
 }
 
 impl Member<'_> {
     /// Starts the membership on a thread of its own. It does nothing before it knows the node.
-    pub(super) fn start(&self) -> anyhow::Result<Addr<Membership>> {
+    pub(super) fn start(self) -> Addr<Membership> {
         let process = ProcessId::from_u128(rand::random());
         let name = self.settings.namespace.as_deref().unwrap_or(self.application);
-        let (settings, store) = match &self.settings.redis {
-            None => (alone(self.settings), StoreKind::Memory),
-            Some(url) => (clustered(self.settings), StoreKind::Redis(redis_settings(url, name)?)),
+        let (namespace, profile) = (Namespace::named(name), self.profile());
+        let standing = Arc::clone(self.standing);
+        let mailbox_max = self.settings.inbox_calls_max;
+        let (settings, redis) = match self.cluster {
+            None => (alone(self.settings), None),
+            Some(Clustered { redis, core, remembered }) => (core, Some((redis, remembered))),
         };
-        let namespace = Namespace::named(name);
-        let core = Core::new(process, namespace, self.profile(), Arc::new(settings), mutants());
-        let (standing, limits) = (Arc::clone(self.standing), self.settings.clone());
-        Ok(Membership::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            Membership::new(core, store.open(), standing, &limits)
-        }))
+        let core = Core::new(process, namespace, profile, Arc::new(settings), mutants());
+        Membership::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+            let store = match redis {
+                None => SharedStore::Memory(Box::new(Store::new(
+                    Incarnation::named("memory"),
+                    usize::MAX,
+                    Mutants::default(),
+                ))),
+                Some((redis, remembered)) => SharedStore::Redis(Links::new(redis, remembered)),
+            };
+            Membership::new(core, store, standing, mailbox_max)
+        })
     }
 
     /// What others are told of this node.
@@ -63,24 +82,6 @@ impl Member<'_> {
                 .fingerprints()
                 .map(|(id, fingerprint)| (id.as_u8(), fingerprint.as_u64()))
                 .collect(),
-        }
-    }
-}
-
-/// Which store a membership opens on its own thread.
-enum StoreKind {
-    Memory,
-    Redis(Arc<redis::Settings>),
-}
-
-impl StoreKind {
-    fn open(self) -> SharedStore {
-        match self {
-            Self::Memory => {
-                let store = Store::new(Incarnation::named("memory"), usize::MAX, Mutants::default());
-                SharedStore::Memory(Box::new(store))
-            }
-            Self::Redis(settings) => SharedStore::Redis(Links::new(settings)),
         }
     }
 }
@@ -110,28 +111,6 @@ fn alone(settings: &Settings) -> CoreSettings {
         key_queue_max: settings.key_queue_max.saturating_add(1),
         ..CoreSettings::default()
     }
-}
-
-fn clustered(settings: &Settings) -> CoreSettings {
-    CoreSettings {
-        renew: settings.call_renew,
-        hold: settings.call_hold,
-        fence: settings.call_fence,
-        poll_gap: settings.call_renew * 5 / 2,
-        command_timeout: settings.call_command_timeout,
-        block: settings.call_renew * 2,
-        failover_hold: settings.call_failover_hold.unwrap_or(settings.call_fence * 11 / 10),
-        permits_max: settings.call_permits_max,
-        key_queue_max: settings.key_queue_max.saturating_add(1),
-        attempts_max: settings.call_attempts_max as u32,
-        ..CoreSettings::default()
-    }
-}
-
-fn redis_settings(url: &str, name: &str) -> anyhow::Result<Arc<redis::Settings>> {
-    let url = url.parse().context("setting redis")?;
-    let namespace = name.parse().context("setting namespace")?;
-    Ok(Arc::new(redis::Settings::new(url, namespace)))
 }
 
 /// The rule that is left out: none, but in a build for the tests that must notice the lack of it.

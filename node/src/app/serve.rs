@@ -24,6 +24,7 @@ use super::{App, Start, members};
 use crate::{
     actors::{Begin, Leave, Revalidator, Standing},
     build_id::BuildId,
+    doctor,
     http::Servers,
     keys::{Keys, Purpose},
     node::Node,
@@ -59,7 +60,21 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = state_dir(app.name, &settings)?;
     let spill_dir = spill_dir(&settings)?;
-    let keys = Keys::load(app.name, &settings, &state_dir, build, Purpose::Serve)?;
+    let cluster = super::commands::cluster(&app, &settings)?;
+    let (keys, remembered) = match &cluster {
+        Some(cluster) if settings.keys.is_none() => {
+            let shared = Keys::load_shared(&cluster.redis, &settings, build, Purpose::Serve).await?;
+            (shared.0, Some(shared.1))
+        }
+        _ => (Keys::load(app.name, &settings, &state_dir, build, Purpose::Serve)?, None),
+    };
+    let cluster = match cluster {
+        Some(cluster) => {
+            let core = doctor::look_at_start(&cluster).await?;
+            Some(members::Clustered { redis: cluster.redis, core, remembered })
+        }
+        None => None,
+    };
     let (allowed, refused) = app.actions();
     log_actions(&allowed, &refused);
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
@@ -81,8 +96,9 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         registry: &registry,
         keys: &keys.ring,
         standing: &standing,
+        cluster,
     };
-    let membership = member.start()?;
+    let membership = member.start();
     let versions = Arc::new(Versions::default());
     info!(
         application = app.name,

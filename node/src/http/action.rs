@@ -3,13 +3,17 @@
 use std::{future::poll_fn, pin::pin, rc::Rc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use callboard_protocol::{ErrorCode, headers, multipart};
+use callboard_protocol::{
+    ErrorCode, headers,
+    idempotency::{BodyDigest, FormDigest},
+    multipart,
+};
 
 use super::{
     Refused,
     body::{Body, Closing, DISCARD_WAIT},
     error_response::Asker,
-    form,
+    form, idempotency,
     intake::Intake,
     origin,
     parts::Parts,
@@ -60,6 +64,7 @@ async fn fetch(
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
+    let key = idempotency::key(request)?;
     let kind = BodyKind::of(request)?;
     let settings = &frontend.node.settings;
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
@@ -68,14 +73,17 @@ async fn fetch(
     match kind {
         BodyKind::Text => {
             let text = body.whole().await?;
+            let idempotency = key
+                .map(|key| idempotency::of_key(&frontend.node, &admitted, key, BodyDigest::of_text(&text)));
             let arguments = frontend.decode(text.clone())?;
             let shipment = frontend.node.is_clustered().then(|| Shipment::text(text));
-            Ok((frontend.call(admitted, Sent { shipment, ..Sent::of(arguments) }).await?, None))
+            let sent = Sent { arguments, arriving: None, idempotency, shipment };
+            Ok((frontend.call(admitted, sent).await?, None))
         }
         BodyKind::Multipart(boundary) => {
             let parts = Parts::new(&boundary, &frontend.node)?;
             let mut intake = Intake::new(body.take(), parts, &frontend.node);
-            let answered = call_beside(&mut intake, admitted, frontend).await;
+            let answered = call_beside(&mut intake, admitted, key, frontend).await;
             if matches!(&answered, Ok(answered) if answered.settlement.rest.is_some()) {
                 return answered.map(|answered| (answered, Some(intake)));
             }
@@ -89,13 +97,17 @@ async fn fetch(
 async fn call_beside(
     intake: &mut Intake,
     admitted: Admitted,
+    key: Option<&str>,
     frontend: &Frontend,
 ) -> Result<Answered, Refused> {
-    // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it.
-    let early = matches!(admitted.resolved.action.entry.class, Class::Plain);
-    let (arguments, arriving) = intake.arguments(early).await?;
+    // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it. And whether
+    // a key came before with another body is known at the end of this one.
+    let early = matches!(admitted.resolved.action.entry.class, Class::Plain) && key.is_none();
+    let mut digest = FormDigest::default();
+    let (arguments, arriving) = intake.arguments(early, key.map(|_| &mut digest)).await?;
+    let idempotency = key.map(|key| idempotency::of_key(&frontend.node, &admitted, key, digest.finish()));
     let shipment = intake.take_parts().map(|parts| Shipment::parts(&parts));
-    let mut call = pin!(frontend.call(admitted, Sent { arriving, shipment, ..Sent::of(arguments) }));
+    let mut call = pin!(frontend.call(admitted, Sent { arguments, arriving, idempotency, shipment }));
     poll_fn(|context| {
         // Ready or not: the call goes on either way.
         let _read = intake.poll_beside(context);

@@ -32,13 +32,13 @@ pub(crate) async fn carried_arguments(
         }
         Framing::Multipart(boundary) => {
             let mut intake = Intake::new(body, Parts::new(boundary, node)?, node);
-            let (arguments, _) = intake.arguments(false).await?;
+            let (arguments, _) = intake.arguments(false, None).await?;
             Ok(arguments)
         }
         Framing::Form(boundary) => {
             let mut parts = Parts::new(boundary, node)?;
             let mut all = Vec::new();
-            while let Some(part) = poll_fn(|context| parts.poll_part(&mut body, context)).await? {
+            while let Some(part) = poll_fn(|context| parts.poll_part(&mut body, None, context)).await? {
                 all.push(part);
             }
             let call = form_action::find(&all, &node.decode_limits)?;

@@ -12,6 +12,7 @@ use callboard_protocol::{
     flight,
     form_action::{self, FormCall},
     headers,
+    idempotency::{BodyDigest, FormDigest},
     js::JsString,
     multipart::Part,
     value::{Builder, Node as ValueNode, Slot},
@@ -23,13 +24,13 @@ use super::{
     Refused,
     body::Body,
     error_response::{Asker, error_page},
-    page,
+    idempotency, page,
     parts::Parts,
     respond,
     streamed::Open,
 };
 use crate::{
-    actors::{Answered, Frontend, Published, Resolved, Sent, Settlement, known},
+    actors::{Answered, Frontend, Published, Replayed, Resolved, Sent, Settlement, known},
     carry::{Broken, Shipment},
     context::FormState,
     node::Node,
@@ -44,6 +45,7 @@ pub(super) async fn submit(
 ) -> Result<HttpResponse, Refused> {
     super::origin::check(&frontend.node, request)?;
     let node = &frontend.node;
+    let key = idempotency::key(request)?;
     let kind = FormKind::of(request)?;
     // Which action it is stands in the body; only files, and so multipart, need more than the usual limit.
     let bytes_max = match kind {
@@ -51,7 +53,7 @@ pub(super) async fn submit(
         FormKind::UrlEncoded => node.settings.body_bytes_max,
     };
     body.limit(bytes_max, node.settings.body_timeout)?;
-    let parts = kind.parts(body, frontend).await?;
+    let (parts, digest) = kind.parts(body, frontend).await?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
         return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
     };
@@ -65,10 +67,12 @@ pub(super) async fn submit(
     }
     let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
     let action = admitted.resolved.action;
+    let idempotency = idempotency::of_form(node, &admitted, key, call.nonce(), digest)?;
     let arguments = decode(&call, node)?;
     let key = call.key().unwrap_or_default().to_owned();
     let shipment = node.is_clustered().then(|| Shipment::form(&parts));
-    let settled = frontend.call(admitted, Sent { shipment, ..Sent::of(arguments) }).await?;
+    let sent = Sent { arguments, arriving: None, idempotency, shipment };
+    let settled = frontend.call(admitted, sent).await?;
     answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
 }
 
@@ -83,11 +87,11 @@ const NAMING_FIELDS_MAX: usize = 8;
 
 /// The parts of a multipart form. As much as its action takes is read only once an action is named that we signed, and
 /// until then no more than the usual limit: nobody fills a disk who has seen no page.
-async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> Result<Vec<Part>, Refused> {
+async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> Result<Fields, Refused> {
     let node = &frontend.node;
     body.allow(node.settings.body_bytes_max);
-    let (mut all, mut naming_fields) = (Vec::new(), 0);
-    while let Some(part) = poll_fn(|context| parts.poll_part(body, context)).await? {
+    let (mut all, mut naming_fields, mut digest) = (Vec::new(), 0, FormDigest::default());
+    while let Some(part) = poll_fn(|context| parts.poll_part(body, Some(&mut digest), context)).await? {
         let names = part.name.starts_with(form_action::FIELD);
         all.push(part);
         if names && naming_fields < NAMING_FIELDS_MAX {
@@ -99,7 +103,7 @@ async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> 
             }
         }
     }
-    Ok(all)
+    Ok((all, digest.finish()))
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
@@ -121,7 +125,7 @@ async fn answer(
     Answered { call, deadline, settlement, waiting }: Answered,
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
-    let Settlement { mut outcome, published, rest, .. } = settlement;
+    let Settlement { mut outcome, published, replayed, rest } = settlement;
     if let Published::Unconfirmed = published {
         return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
     }
@@ -133,6 +137,9 @@ async fn answer(
             "there is nothing here for you",
         ),
         _ if outcome.effects.redirect.is_some() => HttpResponse::build(StatusCode::SEE_OTHER).finish(),
+        Settled::Value(_) if replayed == Some(Replayed::BodyNotKept) => {
+            page::without_state(request, frontend)
+        }
         Settled::Value(answer) => {
             let mut rows = [&frontend.node.root_row[..], &answer.head].concat();
             if let Some(rest) = rest {
@@ -155,6 +162,7 @@ async fn answer(
         respond::location(&mut response, &redirect.url);
     }
     respond::effects(&mut response, call, &outcome, &published, Asker::Browser);
+    respond::replayed(&mut response, replayed);
     Ok(response)
 }
 
@@ -192,6 +200,9 @@ fn html_error(status: u16, detail: &str) -> HttpResponse {
         .body(error_page(status.as_u16(), detail))
 }
 
+/// The fields of a form, and the digest of what they say.
+type Fields = (Vec<Part>, BodyDigest);
+
 /// How a form's fields are framed.
 enum FormKind {
     Multipart(String),
@@ -213,7 +224,7 @@ impl FormKind {
         }
     }
 
-    async fn parts(&self, body: &mut Body, frontend: &Frontend) -> Result<Vec<Part>, Refused> {
+    async fn parts(&self, body: &mut Body, frontend: &Frontend) -> Result<Fields, Refused> {
         let node = &frontend.node;
         match self {
             Self::Multipart(boundary) => named_parts(Parts::new(boundary, node)?, body, frontend).await,
@@ -226,7 +237,12 @@ impl FormKind {
                     return Err(Refused::new(ErrorCode::ReplyLimit, detail));
                 }
                 let fields = url_encoded(&body)?;
-                Ok(fields.into_iter().map(|(name, value)| Part::text(name, value)).collect())
+                let mut digest = FormDigest::default();
+                for (name, value) in &fields {
+                    digest.text(name, value);
+                }
+                let parts = fields.into_iter().map(|(name, value)| Part::text(name, value)).collect();
+                Ok((parts, digest.finish()))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::{
 
 use callboard_protocol::{
     ErrorCode, Value,
+    idempotency::FormDigest,
     js::JsString,
     multipart::Part,
     reply::{Incoming, check_arguments},
@@ -64,9 +65,14 @@ impl Intake {
     /// Reads until the arguments can be handed to their action.
     ///
     /// That is at the end of the body: one that is cut off or malformed is refused, and nothing ran. `early` makes an
-    /// exception of arguments that hold what is still to come, as it may not come before somebody answers.
-    pub(super) async fn arguments(&mut self, early: bool) -> Result<Arguments, Refused> {
-        let (root, arriving) = poll_fn(|context| match self.poll_root(context) {
+    /// exception of arguments that hold what is still to come, as it may not come before somebody answers. `digest`
+    /// hears of what was read.
+    pub(super) async fn arguments(
+        &mut self,
+        early: bool,
+        mut digest: Option<&mut FormDigest>,
+    ) -> Result<Arguments, Refused> {
+        let (root, arriving) = poll_fn(|context| match self.poll_root(digest.as_deref_mut(), context) {
             Poll::Pending if early => self.poll_early().map(Ok),
             polled => polled.map_ok(|root| (root, None)),
         })
@@ -101,7 +107,7 @@ impl Intake {
         if self.incoming.is_none() {
             return Poll::Ready(());
         }
-        if let Err(refused) = ready!(self.poll_root(context)) {
+        if let Err(refused) = ready!(self.poll_root(None, context)) {
             // The action hears of it from what it reads.
             debug!(reason = refused.detail(), "the body of a running call broke off");
         }
@@ -109,9 +115,13 @@ impl Intake {
     }
 
     /// Reads to the end: the root, with everything settled.
-    fn poll_root(&mut self, context: &mut Context<'_>) -> Poll<Result<Value, Refused>> {
+    fn poll_root(
+        &mut self,
+        mut digest: Option<&mut FormDigest>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Value, Refused>> {
         loop {
-            let polled = ready!(self.poll_step(context));
+            let polled = ready!(self.poll_step(digest.as_deref_mut(), context));
             if let Some(ended) = polled.transpose() {
                 self.incoming = None;
                 self.arriving.end();
@@ -121,7 +131,11 @@ impl Intake {
     }
 
     /// Reads one part; `Some` at the end of the body.
-    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Value>, Refused>> {
+    fn poll_step(
+        &mut self,
+        digest: Option<&mut FormDigest>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Value>, Refused>> {
         let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(Err(Refused::new(ErrorCode::Internal, "the body was read before")));
         };
@@ -134,7 +148,7 @@ impl Intake {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(match ready!(self.parts.poll_part(&mut self.body, context))? {
+        Poll::Ready(match ready!(self.parts.poll_part(&mut self.body, digest, context))? {
             Some(part) => {
                 if let Some(read) = &mut self.read {
                     read.push(part.clone());

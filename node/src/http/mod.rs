@@ -6,6 +6,7 @@ mod body;
 mod carried;
 mod error_response;
 mod form;
+mod idempotency;
 mod intake;
 mod origin;
 mod page;

@@ -12,9 +12,9 @@ use actix_web::{
     http::{
         StatusCode,
         header::{self, HeaderValue},
+        uri::PathAndQuery,
     },
 };
-use bytes::Bytes;
 use callboard_cluster::flight_table::Arrival;
 use callboard_protocol::{
     ErrorCode, headers,
@@ -30,6 +30,7 @@ use crate::{
     actors::Frontend,
     context::{Facts, FormState, PageContext, Rendering},
     node::Node,
+    page_body::PageBody,
     registry::PageEntry,
     render_cache::{Entry, Flown, PageKey, PageKeyRef},
     request::RequestHead,
@@ -49,7 +50,7 @@ pub(super) async fn get(request: HttpRequest, frontend: Rc<Frontend>) -> HttpRes
     let node = &frontend.node;
     let key = PageKeyRef { host: host(&request), path: request.path(), query: request.query_string() };
     if let Some(entry) = node.cache.fresh(&key, &node.versions) {
-        return kept(&request, &entry, HIT);
+        return kept(&request, node, &entry, HIT);
     }
     Box::pin(rendered(&request, node, key)).await
 }
@@ -62,7 +63,7 @@ async fn rendered(request: &HttpRequest, node: &Arc<Node>, key: PageKeyRef<'_>) 
     let source = Source { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) };
     if source.keeps() && !source.registered_private() {
         match shared(source.clone(), key.to_key()).await {
-            Flown::Page(entry) => return kept(request, &entry, MISS),
+            Flown::Page(entry) => return kept(request, node, &entry, MISS),
             Flown::Failed(error) => return refused(&error),
             Flown::Private => {}
         }
@@ -85,7 +86,9 @@ pub(super) async fn after_form(
     head.set_cookies(cookies);
     let source = Source { node: Arc::clone(node), page, parameters, head };
     match source.render(Some(state)).await.page {
-        Ok(body) => html(StatusCode::OK).insert_header((header::CACHE_CONTROL, PRIVATE)).body(body),
+        Ok(body) => html(StatusCode::OK)
+            .insert_header((header::CACHE_CONTROL, PRIVATE))
+            .body(body.for_response(&node.keys)),
         Err(error) => refused(&error),
     }
 }
@@ -96,14 +99,32 @@ fn no_page(request: &HttpRequest) -> HttpResponse {
     // Only to this site: the path and query of a URL whose host is ours.
     let back = referer.and_then(|url| {
         let (_, rest) = url.split_once("://")?;
-        let path = rest.strip_prefix(host(request))?;
-        // A browser takes a backslash for a slash, and two of either for another host.
-        (path.starts_with('/') && !path[1..].starts_with(['/', '\\'])).then_some(path)
+        rest.strip_prefix(host(request)).filter(|path| stays_here(path))
     });
     match back {
         Some(path) => HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish(),
         None => html(StatusCode::OK).body(error_page(200, "done")),
     }
+}
+
+/// A form that was submitted before, whose action's value is not kept: the page as it is now, without a state. The
+/// browser asks for it, so that reloading it submits nothing.
+pub(super) fn without_state(request: &HttpRequest, frontend: &Frontend) -> HttpResponse {
+    let path = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|path| stays_here(path));
+    match path {
+        Some(path) if frontend.node.registry.page(request.path()).is_some() => {
+            let mut response = HttpResponse::SeeOther().finish();
+            super::respond::location(&mut response, path);
+            response
+        }
+        _ => no_page(request),
+    }
+}
+
+/// Whether a browser that is sent to this path asks the same host.
+fn stays_here(path: &str) -> bool {
+    // It takes a backslash for a slash, and two of either for another host.
+    path.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))
 }
 
 /// A render that others may use, too: one runs per key, and at most one more waits.
@@ -161,11 +182,11 @@ async fn alone(request: &HttpRequest, source: Source, key: PageKeyRef<'_>) -> Ht
         Ok(body) if private || !source.keeps() => html(StatusCode::OK)
             .insert_header((header::CACHE_CONTROL, PRIVATE))
             .insert_header((headers::CACHE_STATUS, BYPASS))
-            .body(body),
+            .body(body.for_response(&source.node.keys)),
         Ok(body) => {
             let entry = Arc::new(Entry::new(body, birth, tags, ttl));
             source.node.cache.keep(key.to_key(), Arc::clone(&entry));
-            kept(request, &entry, MISS)
+            kept(request, &source.node, &entry, MISS)
         }
         Err(error) => refused(&error),
     }
@@ -182,7 +203,7 @@ struct Source {
 
 /// A finished render. Private or not, and under which tags, whatever it ended in.
 struct Render {
-    page: Result<Bytes, PageError>,
+    page: Result<PageBody, PageError>,
     private: bool,
     tags: Vec<Tag>,
     /// How long it may be served: what the page says, or less where something in it expires.
@@ -214,7 +235,8 @@ impl Source {
         tags.sort_unstable();
         tags.dedup();
         // Boxed: the spare room of a string that grew would count for nothing in the cache's limit.
-        let page = page.map(|html| html.into_string().into_boxed_str().into_boxed_bytes().into());
+        let page =
+            page.map(|html| PageBody::new(html.into_string().into_boxed_str().into_boxed_bytes().into()));
         let ttl = self.page.ttl.into_iter().chain(expires_in).min();
         Render { page, private, tags, ttl }
     }
@@ -244,15 +266,17 @@ impl Source {
     }
 }
 
-fn kept(request: &HttpRequest, entry: &Entry, cache_status: HeaderValue) -> HttpResponse {
+fn kept(request: &HttpRequest, node: &Node, entry: &Entry, cache_status: HeaderValue) -> HttpResponse {
     let known = request.headers().get(header::IF_NONE_MATCH);
-    let unchanged = known.is_some_and(|known| matches_etag(known, &entry.etag));
+    let unchanged = entry.etag.as_ref().zip(known).is_some_and(|(etag, known)| matches_etag(known, etag));
     let mut head =
         if unchanged { HttpResponse::build(StatusCode::NOT_MODIFIED) } else { html(StatusCode::OK) };
-    head.insert_header((header::ETAG, entry.etag.clone()))
-        .insert_header((header::CACHE_CONTROL, ASK_FIRST))
+    if let Some(etag) = &entry.etag {
+        head.insert_header((header::ETAG, etag.clone()));
+    }
+    head.insert_header((header::CACHE_CONTROL, ASK_FIRST))
         .insert_header((headers::CACHE_STATUS, cache_status));
-    if unchanged { head.finish() } else { head.body(entry.body.clone()) }
+    if unchanged { head.finish() } else { head.body(entry.body.for_response(&node.keys)) }
 }
 
 /// RFC 9110 §13.1.2: a list of tags, compared weakly.
@@ -300,4 +324,19 @@ fn html(status: StatusCode) -> HttpResponseBuilder {
 
 fn host(request: &HttpRequest) -> &str {
     request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_browser_takes_for_another_host_does_not_stay_here() {
+        for path in ["/", "/a", "/a//b", "/?next=//x"] {
+            assert!(stays_here(path), "{path}");
+        }
+        for path in ["", "a", "//x", "/\\x", "https://x"] {
+            assert!(!stays_here(path), "{path}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use callboard_protocol::{
+    idempotency::FormDigest,
     multipart::{Event, Parser, Part, PartStart, Pieces},
     value::BlobContent,
 };
@@ -55,14 +56,16 @@ impl Parts {
         })
     }
 
-    /// The next part of what the body brings, or `None` after the last.
+    /// The next part of what the body brings, or `None` after the last. `digest` hears of all of them, if it is there
+    /// from the first.
     pub(super) fn poll_part(
         &mut self,
         body: &mut Body,
+        mut digest: Option<&mut FormDigest>,
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Part>, Refused>> {
         loop {
-            if let Some(part) = ready!(self.poll_parsed(context))? {
+            if let Some(part) = ready!(self.poll_parsed(digest.as_deref_mut(), context))? {
                 return Poll::Ready(Ok(Some(part)));
             }
             match ready!(body.poll_chunk(context))? {
@@ -78,24 +81,30 @@ impl Parts {
     }
 
     /// The next part of what the parser has, or `None` when it needs more.
-    fn poll_parsed(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Part>, Refused>> {
+    fn poll_parsed(
+        &mut self,
+        mut digest: Option<&mut FormDigest>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Part>, Refused>> {
         loop {
             if self.open.as_ref().is_some_and(|open| open.complete) {
                 return self.poll_closed(context).map_ok(Some);
             }
             ready!(self.spill.poll_room(context))?;
-            match self.parser.next_event()? {
-                None => return Poll::Ready(Ok(None)),
-                Some(Event::PartStart(start)) => {
-                    self.open = Some(Open::new(start));
-                }
-                Some(Event::Data(piece)) => self.keep(piece),
-                Some(Event::PartEnd) => {
+            let Some(event) = self.parser.next_event()? else { return Poll::Ready(Ok(None)) };
+            // While a large file passes by, as it is not in memory afterwards.
+            if let Some(digest) = digest.as_deref_mut() {
+                digest.event(&event);
+            }
+            match event {
+                Event::PartStart(start) => self.open = Some(Open::new(start)),
+                Event::Data(piece) => self.keep(piece),
+                Event::PartEnd => {
                     if let Some(open) = &mut self.open {
                         open.complete = true;
                     }
                 }
-                Some(Event::End) => self.ended = true,
+                Event::End => self.ended = true,
             }
         }
     }

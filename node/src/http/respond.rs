@@ -22,7 +22,7 @@ use super::{
     streamed::{Open, StreamedAnswer},
 };
 use crate::{
-    actors::{Answered, Published, Settlement},
+    actors::{Answered, Published, Replayed, Settlement},
     node::Node,
 };
 
@@ -31,7 +31,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-
 /// The answer to React's or Next's client: row 0 names the row of the value, whatever became of it. `intake` is what
 /// is still to be read of the body, if the answer goes on.
 pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Intake>) -> HttpResponse {
-    let Answered { call, settlement: Settlement { outcome, published, rest, .. }, waiting, .. } = answered;
+    let Answered { call, settlement, waiting, .. } = answered;
+    let Settlement { outcome, published, replayed: earlier, rest } = settlement;
     if let Published::Unconfirmed = published {
         return unconfirmed(node, call, &outcome, Asker::Fetch);
     }
@@ -79,6 +80,7 @@ pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Inta
         );
     }
     effects(&mut response, call, &outcome, &published, Asker::Fetch);
+    replayed(&mut response, earlier);
     response
 }
 
@@ -134,6 +136,15 @@ pub(super) fn effects(
     }
 }
 
+/// Says so if this is what an earlier call ended in.
+pub(super) fn replayed(response: &mut HttpResponse, earlier: Option<Replayed>) {
+    match earlier {
+        None => {}
+        Some(Replayed::Whole) => set(response, headers::CALLBOARD_REPLAYED, "1"),
+        Some(Replayed::BodyNotKept) => set(response, headers::CALLBOARD_REPLAYED, "body-not-kept"),
+    }
+}
+
 fn cookies(response: &mut HttpResponse, outcome: &Outcome) {
     for cookie in &outcome.effects.cookies {
         if let Ok(value) = HeaderValue::from_str(cookie) {
@@ -164,5 +175,24 @@ fn encoded_url(url: &str) -> String {
 fn set(response: &mut HttpResponse, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_says_how_much_of_it_there_is() {
+        for (earlier, expected) in [
+            (None, None),
+            (Some(Replayed::Whole), Some("1")),
+            (Some(Replayed::BodyNotKept), Some("body-not-kept")),
+        ] {
+            let mut response = HttpResponse::Ok().finish();
+            replayed(&mut response, earlier);
+            let header = response.headers().get(headers::CALLBOARD_REPLAYED);
+            assert_eq!(header.map(|value| value.to_str().expect("text")), expected);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Every setting of a node: one table of name, default, unit and reason, read from flags, environment and a file.
 
+pub(crate) mod cluster;
 mod sources;
 mod value;
 

@@ -20,12 +20,17 @@ pub(crate) struct Wire(TcpStream);
 impl Wire {
     /// Sends the head of a call whose arguments are a form, and its first delimiter.
     pub(crate) fn open(caller: &Caller, action: &str) -> Self {
+        Self::open_with(caller, action, "")
+    }
+
+    /// The same, with further headers, each with the end of its line.
+    pub(crate) fn open_with(caller: &Caller, action: &str, headers: &str) -> Self {
         let mut wire = Self::connect(caller);
         let reference = caller.reference(action);
         wire.write(
             format!(
                 "POST / HTTP/1.1\r\nhost: it\r\nnext-action: {reference}\r\ncontent-type: multipart/form-data; \
-                 boundary={BOUNDARY}\r\ntransfer-encoding: chunked\r\n\r\n"
+                 boundary={BOUNDARY}\r\n{headers}transfer-encoding: chunked\r\n\r\n"
             )
             .as_bytes(),
         );
@@ -47,7 +52,8 @@ impl Wire {
         wire
     }
 
-    fn connect(caller: &Caller) -> Self {
+    /// A connection on which nothing was sent.
+    pub(crate) fn connect(caller: &Caller) -> Self {
         let socket = TcpStream::connect(caller.node.address()).expect("a connection");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         Self(socket)
@@ -66,7 +72,7 @@ impl Wire {
         );
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("the node reads");
     }
 

@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod cluster;
 mod forms;
+mod idempotency;
 mod lifecycle;
 mod order;
 mod pages;

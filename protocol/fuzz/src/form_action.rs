@@ -22,7 +22,10 @@ pub fn run(bytes: &[u8]) {
         callboard_protocol::value::Node::FormData(entries) => Some(entries.len()),
         _ => None,
     });
-    assert_eq!(entries, Some(parts.len() - names("$ACTION_")), "the action sees all fields but React's own");
+    let nonces = parts.iter().filter(|part| part.name == form_action::NONCE_FIELD).count();
+    let expected = parts.len() - names("$ACTION_") - nonces;
+    assert_eq!(entries, Some(expected), "the action sees all fields but React's own and the nonce");
+    assert_eq!(call.nonce().is_some(), nonces > 0);
 
     match call.bound(&limits, &checks::resolve) {
         Err(error) => checks::short(&error),

@@ -14,7 +14,7 @@ const VERSION: u8 = 1;
 
 /// Key id and signature.
 const SUFFIX_BYTES: usize = 1 + SIGNATURE_BYTES;
-const SUFFIX_CHARACTERS: usize = (SUFFIX_BYTES * 4).div_ceil(3);
+pub(super) const SUFFIX_CHARACTERS: usize = (SUFFIX_BYTES * 4).div_ceil(3);
 
 /// The cookie was altered, belongs to another name, or was not made by a key of the ring. It counts as absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,16 +2,19 @@
 //!
 //! Arguments bound to an action while a page is rendered travel through the browser. Sealed, they can be neither read
 //! nor altered there, nor moved to another action, nor, if the page asked for it, used later or by somebody else.
-//! Cookies that the browser keeps for the application are [signed](sign_cookie) or [sealed](seal_cookie) likewise.
+//! Cookies that the browser keeps for the application are [signed](sign_cookie) or [sealed](seal_cookie) likewise, and
+//! the [nonces of forms](sign_form_nonce) are signed.
 
 mod cipher;
 mod cookie;
+mod nonce;
 
 use subtle::ConstantTimeEq;
 
 pub(crate) use cipher::Cipher;
 pub use cipher::NONCE_BYTES;
 pub use cookie::{BadCookie, open_cookie, seal_cookie, sign_cookie, verify_cookie};
+pub use nonce::{FORM_NONCE_CHARACTERS, FORM_NONCE_RANDOM_BYTES, sign_form_nonce, verify_form_nonce};
 
 use crate::{ErrorCode, key_ring::KeyRing, reference::ActionReference};
 

@@ -6,8 +6,8 @@ use super::{none, texts};
 const FENCES: &[(&str, &[&str])] = &[
     // Unmaintained (RUSTSEC-2025-0141); decoding without a limit ends the process.
     ("bincode::", &["protocol/src/envelope.rs"]),
-    // Everything else goes through the port in cluster/src/store.rs. The tests of that folder name it by the same word.
-    ("redis::", &["cluster/src/redis/", "cluster/tests/conformance/"]),
+    // Everything else goes through the port in cluster/src/store.rs. Who does not depend on it means ours by the name.
+    ("redis::", &["cluster/src/redis/", "cluster/tests/conformance/", "node/"]),
 ];
 
 /// Packages of decisions: time, randomness and bytes are passed in.
@@ -69,14 +69,20 @@ fn what_is_fenced_is_named_in_its_place_alone() {
 }
 
 #[test]
-fn bincode_is_a_dependency_of_the_protocol_alone() {
-    let findings: Vec<_> = texts(&["Cargo.toml"])
-        .into_iter()
-        .filter(|(name, _)| !["Cargo.toml", "protocol/Cargo.toml"].contains(&name.as_str()))
-        .filter(|(_, text)| text.lines().any(|line| line.starts_with("bincode")))
-        .map(|(name, _)| name)
-        .collect();
-    none("protocol/src/envelope.rs encodes and decodes for everybody", &findings);
+fn what_is_fenced_is_a_dependency_of_one_package() {
+    for (dependency, place) in [("bincode", "protocol/Cargo.toml"), ("redis", "cluster/Cargo.toml")] {
+        let depends = |line: &str| {
+            line.strip_prefix(dependency).is_some_and(|rest| rest.starts_with([' ', '.', '=']))
+                && !line.contains("= [")
+        };
+        let findings: Vec<_> = texts(&["Cargo.toml"])
+            .into_iter()
+            .filter(|(name, _)| !["Cargo.toml", place].contains(&name.as_str()))
+            .filter(|(_, text)| text.lines().any(depends))
+            .map(|(name, _)| name)
+            .collect();
+        none(&format!("{dependency} is for {place} alone"), &findings);
+    }
 }
 
 #[test]

@@ -107,19 +107,14 @@ impl Standing {
 }
 
 impl Membership {
-    pub(crate) fn new(
-        core: Core,
-        store: SharedStore,
-        shared: Arc<Standing>,
-        limits: &crate::Settings,
-    ) -> Self {
+    pub(crate) fn new(core: Core, store: SharedStore, shared: Arc<Standing>, mailbox_max: usize) -> Self {
         Self {
             core,
             store,
             shared,
             state: SessionState::Away,
             told: None,
-            mailbox_max: limits.inbox_calls_max,
+            mailbox_max,
             node: None,
             workers: Vec::new(),
             next_worker: 0,

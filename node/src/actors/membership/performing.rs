@@ -100,6 +100,9 @@ impl Membership {
         if self.is_alone() {
             return;
         }
+        if let (SessionState::Serving, SharedStore::Redis(links)) = (state, &self.store) {
+            links.joined();
+        }
         let members = self.core.view().map_or(0, |view| view.members.len());
         match state {
             SessionState::Serving => info!(members, "session: serving"),

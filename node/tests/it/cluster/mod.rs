@@ -49,6 +49,7 @@ impl Cluster {
         let mut all = vec![
             ("redis", url.as_str()),
             ("keys", KEYS),
+            ("call_command_timeout", "600ms"),
             ("call_renew", "400ms"),
             ("call_hold", "1200ms"),
             ("call_fence", "1500ms"),

@@ -1,0 +1,268 @@
+//! What a node or a person looks at to see whether a cluster can work as promised: Redis, keys, builds. Each check says
+//! what was found and, if that is not well, what to do.
+
+mod members;
+mod setup;
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context as _;
+use callboard_cluster::{
+    core,
+    redis::{Connection, OpenError},
+    store::{Answer, Command},
+};
+use callboard_protocol::KeyRing;
+use tracing::warn;
+
+use crate::{
+    build_id::BuildId,
+    clock,
+    first_connection::{PATIENCE, Unanswered, patiently},
+    keys::Keys,
+    settings::{Settings, cluster::ClusterSettings},
+};
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    StateDir,
+    Redis,
+    Version,
+    Scripts,
+    Eviction,
+    Persistence,
+    Replicas,
+    Latency,
+    Clock,
+    Keys,
+    Builds,
+}
+
+impl Subject {
+    /// In the order in which they are told.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::StateDir,
+        Self::Redis,
+        Self::Version,
+        Self::Scripts,
+        Self::Eviction,
+        Self::Persistence,
+        Self::Replicas,
+        Self::Latency,
+        Self::Clock,
+        Self::Keys,
+        Self::Builds,
+    ];
+
+    /// As it is printed, logged and documented.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::StateDir => "state-dir",
+            Self::Redis => "redis",
+            Self::Version => "version",
+            Self::Scripts => "scripts",
+            Self::Eviction => "eviction",
+            Self::Persistence => "persistence",
+            Self::Replicas => "replicas",
+            Self::Latency => "latency",
+            Self::Clock => "clock",
+            Self::Keys => "keys",
+            Self::Builds => "builds",
+        }
+    }
+}
+
+/// How well it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Ok,
+    /// It works, and will cost something one day.
+    Warning,
+    /// Something that is promised does not hold.
+    Problem,
+}
+
+impl Verdict {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) subject: Subject,
+    pub(crate) verdict: Verdict,
+    /// What there is.
+    pub(crate) found: String,
+    /// What to do about it; empty where it is well.
+    pub(crate) advice: String,
+}
+
+impl Check {
+    fn ok(subject: Subject, found: impl Into<String>) -> Self {
+        Self { subject, verdict: Verdict::Ok, found: found.into(), advice: String::new() }
+    }
+
+    fn warning(subject: Subject, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { subject, verdict: Verdict::Warning, found: found.into(), advice: advice.into() }
+    }
+
+    fn problem(subject: Subject, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { subject, verdict: Verdict::Problem, found: found.into(), advice: advice.into() }
+    }
+}
+
+/// Looks at Redis while a node starts and logs what is not well, which keeps no node from starting. Gives the settings
+/// of the core, which depend on what was found.
+///
+/// # Errors
+///
+/// Redis refuses this node, or cannot be used for 30 s. The message names it without its password.
+pub(crate) async fn look_at_start(cluster: &ClusterSettings) -> anyhow::Result<core::Settings> {
+    let findings = patiently(&cluster.redis, PATIENCE, async |connection| {
+        Ok(connection.inspect(clock::unix_ms).await.map_err(Unanswered::from)?)
+    })
+    .await?;
+    let core = cluster.core(&findings);
+    for check in setup::checks(&findings, &core) {
+        if check.verdict != Verdict::Ok {
+            let (check, found, advice) = (check.subject.name(), check.found, check.advice);
+            warn!(check, found, advice, "redis is not set up as a cluster needs it");
+        }
+    }
+    Ok(core)
+}
+
+/// Looks at everything. `cluster` is none for a node that is alone.
+pub(crate) async fn examine(
+    application: &str,
+    settings: &Settings,
+    state_dir: &Path,
+    cluster: Option<&ClusterSettings>,
+    build: BuildId,
+) -> Vec<Check> {
+    let mut checks = vec![state_dir_check(state_dir)];
+    let Some(cluster) = cluster else {
+        checks.push(Check::ok(Subject::Redis, "none is set: this node is alone"));
+        checks.push(keys_of_one(application, settings, state_dir));
+        return checks;
+    };
+    match Connection::open(&cluster.redis, core::Connection::Commands).await {
+        Ok((connection, _)) => {
+            let place = format!("reached at {}", cluster.redis.url);
+            checks.push(Check::ok(Subject::Redis, place));
+            match look(&connection, application, settings, cluster, build).await {
+                Ok(found) => checks.extend(found),
+                Err(error) => checks.push(Check::problem(
+                    Subject::Redis,
+                    format!("{error:#}"),
+                    "see whether it has just been restarted or replaced, and try again",
+                )),
+            }
+        }
+        Err(error) => checks.push(unreachable(error)),
+    }
+    checks
+}
+
+async fn look(
+    connection: &Connection,
+    application: &str,
+    settings: &Settings,
+    cluster: &ClusterSettings,
+    build: BuildId,
+) -> anyhow::Result<Vec<Check>> {
+    let findings = connection.inspect(clock::unix_ms).await.map_err(Unanswered::from)?;
+    let mut checks = setup::checks(&findings, &cluster.core(&findings));
+    let Answer::View(view) = connection.perform(Command::View).await.map_err(Unanswered::from)? else {
+        anyhow::bail!("redis answered something else than a view");
+    };
+    let members: Vec<_> = view.into_iter().flat_map(|view| view.members.into_values()).collect();
+    let (own, configured) = match Keys::configured(application, settings) {
+        Ok(Some(keys)) => (Ok(Some(keys)), true),
+        Ok(None) => (Keys::look_up(connection, build).await, false),
+        Err(error) => (Err(error), true),
+    };
+    checks.push(match own {
+        Ok(own) => {
+            let ring = own.map(|keys| keys.ring);
+            members::keys(ring.as_ref(), configured, build, &members)
+        }
+        Err(error) => Check::problem(Subject::Keys, format!("{error:#}"), "see docs/OPERATIONS.md, Keys"),
+    });
+    checks.push(members::builds(build, &members));
+    Ok(checks)
+}
+
+/// There is no connection: which of the checks it is that failed.
+fn unreachable(error: OpenError) -> Check {
+    let subject = match error {
+        OpenError::TooOld { .. } => Subject::Version,
+        OpenError::NoIncarnation { .. } => Subject::Scripts,
+        _ => Subject::Redis,
+    };
+    let advice = match error {
+        OpenError::TooOld { .. } => "upgrade Redis to 7.0.15 or later",
+        OpenError::NoIncarnation { .. } => "allow INFO to this user; a provider that forbids it will not do",
+        OpenError::Credentials { .. } => "see user and password in the setting redis",
+        OpenError::Forbidden { .. } => "give the user the permissions of docs/OPERATIONS.md",
+        OpenError::Replica { .. } | OpenError::NoMaster { .. } | OpenError::NoOwner { .. } => {
+            "see the address in the setting redis"
+        }
+        OpenError::Refused { .. } => "see docs/OPERATIONS.md, Bad days of Redis",
+        OpenError::NoCryptography { .. } => "install a provider before App::run: docs/OPERATIONS.md, TLS",
+        OpenError::TimedOut { .. } | OpenError::Unreachable { .. } => {
+            "see whether it runs, and whether this machine may connect to it"
+        }
+    };
+    Check::problem(subject, format!("{:#}", anyhow::Error::new(error)), advice)
+}
+
+fn state_dir_check(state_dir: &Path) -> Check {
+    match tempfile::tempfile_in(state_dir) {
+        Ok(_) => Check::ok(Subject::StateDir, state_dir.display().to_string()),
+        Err(error) => Check::problem(
+            Subject::StateDir,
+            format!("no file can be made in {}: {error}", state_dir.display()),
+            "let this user write there, or name another folder (setting state_dir)",
+        ),
+    }
+}
+
+fn keys_of_one(application: &str, settings: &Settings, state_dir: &Path) -> Check {
+    let found = match Keys::configured(application, settings) {
+        Ok(Some(keys)) => Ok(configured_ring(&keys.ring)),
+        Ok(None) => Keys::in_file(state_dir).map(|record| match record.len() {
+            0 => "none yet: they are made when the node starts".to_owned(),
+            builds => format!("those of {builds} builds are kept in the state directory"),
+        }),
+        Err(error) => Err(error),
+    };
+    match found.context("keys") {
+        Ok(found) => Check::ok(Subject::Keys, found),
+        Err(error) => Check::problem(Subject::Keys, format!("{error:#}"), "see docs/OPERATIONS.md, Keys"),
+    }
+}
+
+fn configured_ring(ring: &KeyRing) -> String {
+    format!("{} configured, key {} signs", counted(ring.fingerprints().count(), "key"), ring.signing_key_id())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A duration in ms, as a person would write it.
+fn in_ms(duration: Duration) -> String {
+    format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests;
