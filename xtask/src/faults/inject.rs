@@ -19,6 +19,9 @@ use crate::cluster::redis_server::Memory;
 const SLOW_CALLS: u64 = 16;
 const SLOW_MS: u64 = 1_500;
 
+/// How long every account has something to do when its calls are to move.
+const OCCUPIED_MS: u64 = 800;
+
 /// How long it may take until one of them runs where it should, and how often it is tried with others.
 const SLOW_START_MAX: Duration = Duration::from_millis(300);
 const SLOW_ROUNDS: usize = 4;
@@ -181,6 +184,7 @@ impl World {
         for _ in 0..self.members.len() {
             // Some are under way at the node that leaves, and some were sent by it.
             self.load.make_slow(None, SLOW_CALLS, SLOW_MS / 3);
+            self.load.occupy(OCCUPIED_MS);
             // The oldest stands first.
             self.retire(0).await?;
             self.add_node().await?;
@@ -190,6 +194,7 @@ impl World {
     }
 
     async fn join_and_leave(&mut self) -> anyhow::Result<()> {
+        self.load.occupy(OCCUPIED_MS);
         let place = self.add_node().await?;
         let pid = self.pid(place);
         let runs = |lines: &[Line]| {
@@ -199,6 +204,7 @@ impl World {
         sleep(self.times.fence).await;
         let run = runs(&self.lines()?);
         self.seen.run_by_newcomer += run;
+        self.load.occupy(OCCUPIED_MS);
         self.retire(place).await
     }
 }

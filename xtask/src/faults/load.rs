@@ -210,6 +210,16 @@ impl Load {
         }
     }
 
+    /// A slow call about every account, so that whoever takes one over has something to wait for.
+    pub(crate) fn occupy(self: &Rc<Self>, ms: u64) {
+        for place in 0..ACCOUNTS {
+            let (number, account) = (self.number(), format!("account-{place}"));
+            let action = Action::Keyed;
+            let call = Call { number, action, account, ms, has_idempotency_key: false, hangs_up: None };
+            self.make(call, CLIENTS + place as usize);
+        }
+    }
+
     /// Asks a node, and says what became of it.
     pub(crate) async fn ask_once(self: &Rc<Self>, pid: u32, action: Action) -> Option<Outcome> {
         let number = self.number();
