@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_forgotten_makes_room_and_counts_anew() {
         let retained = Retained { keys_max: 1, bytes_max: 0, kept: Mutex::default() };
-        let (earlier, later) = (Duration::from_secs(60), Duration::from_hours(1));
+        let (earlier, later) = (Duration::from_mins(1), Duration::from_hours(1));
         assert_eq!(retained.add_key(1, earlier), Counted::First);
         retained.forget_key(1);
         retained.forget_key(1);

@@ -6,7 +6,10 @@
 
 mod bare;
 mod bench;
+mod build;
+mod cluster;
 mod docs;
+mod faults;
 mod fuzz;
 mod repository;
 mod simulate;
@@ -43,6 +46,9 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             Some(("calls", arguments)) => simulate::calls(&simulate::Options::of(arguments)),
             _ => unreachable!("clap asks for a simulation"),
         },
+        Some(("cluster", arguments)) => cluster::run(&cluster::Options::of(arguments)),
+        Some(("faults", arguments)) => faults::run(&faults::Options::of(arguments)?),
+        Some(("leashed", arguments)) => cluster::process::leash(arguments),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -103,6 +109,9 @@ fn command() -> Command {
         )
         .subcommand(fuzz)
         .subcommand(simulate_command())
+        .subcommand(cluster::command())
+        .subcommand(faults::command())
+        .subcommand(cluster::process::leash_command())
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")

@@ -417,9 +417,14 @@ impl Io {
         }
     }
 
-    /// A connection was made.
-    pub(crate) fn connected(&mut self, connection: Connection, incarnation: Incarnation) {
-        self.links[connection as usize] = Link::Open(incarnation);
+    /// A connection was made; whether it is still wanted. One that was given up meanwhile is asked for again.
+    pub(crate) fn connected(&mut self, connection: Connection, incarnation: Incarnation) -> bool {
+        let link = &mut self.links[connection as usize];
+        let wanted = *link == Link::Opening;
+        if wanted {
+            *link = Link::Open(incarnation);
+        }
+        wanted
     }
 
     /// Closes a connection and gives back what was asked on it; it is made again after a pause if it is wanted.

@@ -345,7 +345,7 @@ impl Core {
                 self.owner.cancelled.push_back((call, attempt));
             }
             Some(id) => match self.owner.runs[&id].stage {
-                // Others may wait for what it ends in, or come for it later.
+                // A browser drops the first of two submissions, and the second waits for the same run.
                 Stage::Running if self.owner.runs[&id].route.idempotency.is_some() => {}
                 Stage::Running => self.io.put(Output::CancelRun(id)),
                 stage if stage.waits() && !self.io.has(Mutant::CancelStarts) => {

@@ -407,7 +407,9 @@ impl Core {
 
     /// A connection was made.
     pub(crate) fn connected(&mut self, connection: Connection, incarnation: &Incarnation) {
-        self.io.connected(connection, incarnation.clone());
+        if !self.io.connected(connection, incarnation.clone()) {
+            return;
+        }
         if connection == Connection::Commands && self.last_incarnation.as_ref() != Some(incarnation) {
             if self.last_incarnation.is_some() {
                 self.caller_on_loss();

@@ -34,7 +34,7 @@ impl Server {
 
     /// With these arguments as well.
     pub(crate) fn with(arguments: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a folder");
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         // Somebody else may take a port between its choice and its use.
         for _ in 0..5 {
@@ -62,8 +62,8 @@ impl Server {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ended");
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -76,7 +76,7 @@ impl Server {
 
     /// Sends a command without blanks in its arguments, and gives back the first line of the answer.
     pub(crate) fn command(&self, line: &str) -> String {
-        command(self.port, line).unwrap()
+        command(self.port, line).expect("an answer")
     }
 
     /// Sends a command until its answer fits.
@@ -108,7 +108,7 @@ fn spawn(dir: &Path, port: u16, arguments: &[String]) -> Child {
         // A Sentinel insists on a file that it can write.
         let file = dir.join("sentinel.conf");
         if !file.exists() {
-            std::fs::write(&file, "").unwrap();
+            std::fs::write(&file, "").expect("written");
         }
         command.arg(file);
     } else {
@@ -133,7 +133,7 @@ fn is_up(child: &mut Child, port: u16) -> bool {
         if command(port, "PING").is_ok_and(|answer| !answer.starts_with("-LOADING")) {
             return true;
         }
-        if child.try_wait().unwrap().is_some() {
+        if child.try_wait().expect("our child").is_some() {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -161,7 +161,8 @@ pub(crate) fn command(port: u16, line: &str) -> std::io::Result<String> {
 fn free_port() -> u16 {
     // A Redis Cluster also needs the port 10,000 above.
     loop {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port =
+            TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address").port();
         if port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
             return port;
         }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod counters;
+mod ledger;
 mod pages;
 mod sealed;
 mod streams;

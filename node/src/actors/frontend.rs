@@ -29,7 +29,7 @@ use futures_util::FutureExt as _;
 use tokio::{sync::oneshot, time::timeout_at};
 use tracing::{debug, error};
 
-use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit};
+use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit, Tell as _};
 use crate::{
     arguments::{Arriving, CallArguments},
     call::{Call, CallInfo, InFlight},
@@ -170,7 +170,7 @@ impl Frontend {
             cancellation: Arc::default(),
         });
         let call = info.id;
-        let mut waiting = Waiting { info: Arc::clone(&info), placed: false, shared: idempotency.is_some() };
+        let mut waiting = Waiting { info: Arc::clone(&info), placed: false };
         let placed = Call { info, action, arguments, in_flight };
         let settled = if self.runs_here(action, line.as_deref(), idempotency.as_ref(), shipment.as_ref()) {
             self.execute(placed).await
@@ -179,7 +179,6 @@ impl Frontend {
             let settled = self.place(placed, line, idempotency, shipment, &reference).await;
             // What goes on can still be stopped; of anything else nothing is left.
             waiting.placed = matches!(&settled, Ok(Settlement { rest: Some(Rows::Carried(_)), .. }));
-            waiting.shared = false;
             settled
         };
         match settled {
@@ -367,17 +366,14 @@ pub(crate) struct Waiting {
     info: Arc<CallInfo>,
     /// Whether the membership has it.
     placed: bool,
-    /// Whether others may wait for the same: then it is not told that this one does not any more.
-    shared: bool,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if !self.shared {
-            self.info.cancellation.cancel();
-        }
         if self.placed {
-            self.info.node.membership.do_send(Feed(Input::Cancel(self.info.id)));
+            self.info.node.membership.tell(Feed(Input::Cancel(self.info.id)));
+        } else {
+            self.info.cancellation.cancel();
         }
     }
 }

@@ -15,7 +15,7 @@ use callboard_protocol::identity::Incarnation;
 use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
-use super::{Feed, Membership};
+use super::{Feed, Membership, Tell as _};
 use crate::keys::shared::Remembered;
 
 /// The three links of a node.
@@ -55,15 +55,15 @@ impl Links {
     }
 
     pub(super) fn open(&self, role: core::Connection) {
-        self.links[role as usize].do_send(Open);
+        self.links[role as usize].tell(Open);
     }
 
     pub(super) fn close(&self, role: core::Connection) {
-        self.links[role as usize].do_send(Close);
+        self.links[role as usize].tell(Close);
     }
 
     pub(super) fn perform(&self, request: RequestId, role: core::Connection, command: Command) {
-        self.links[role as usize].do_send(Perform(request, command));
+        self.links[role as usize].tell(Perform(request, command));
     }
 }
 
@@ -99,8 +99,8 @@ struct Close;
 struct Perform(RequestId, Command);
 
 impl Link {
-    fn tell(&self, input: Input) {
-        self.membership.do_send(Feed(input));
+    fn feed(&self, input: Input) {
+        self.membership.tell(Feed(input));
     }
 
     fn opened(
@@ -127,16 +127,16 @@ impl Link {
                     let Some(reason) = reason.filter(|_| opening == link.opening) else { return };
                     warn!(link = ?link.role, reason, "the connection to Redis is lost");
                     link.open = None;
-                    link.tell(Input::Disconnected(link.role));
+                    link.feed(Input::Disconnected(link.role));
                 }));
                 self.open = Some(Opened { connection, alive });
-                self.tell(Input::Connected(self.role, incarnation));
+                self.feed(Input::Connected(self.role, incarnation));
             }
             Err(error) => {
                 if self.role == core::Connection::Commands {
-                    self.membership.do_send(super::Unreachable(error.to_string()));
+                    self.membership.tell(super::Unreachable(error.to_string()));
                 }
-                self.tell(Input::Disconnected(self.role));
+                self.feed(Input::Disconnected(self.role));
             }
         }
     }
@@ -172,7 +172,7 @@ impl Handler<Perform> for Link {
 
     fn handle(&mut self, Perform(request, command): Perform, _: &mut Self::Context) {
         let Some(Opened { connection, alive }) = &self.open else {
-            return self.tell(Input::Answered(request, Err(Failure::Silent)));
+            return self.feed(Input::Answered(request, Err(Failure::Silent)));
         };
         // On its way when this returns; only its answer is awaited.
         let answer = connection.perform(command);
@@ -180,7 +180,7 @@ impl Handler<Perform> for Link {
         actix::spawn(async move {
             tokio::select! {
                 biased;
-                answer = answer => membership.do_send(Feed(Input::Answered(request, answer))),
+                answer = answer => membership.tell(Feed(Input::Answered(request, answer))),
                 _ = alive.changed() => {}
             }
         });

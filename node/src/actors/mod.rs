@@ -7,6 +7,7 @@ mod placed;
 mod revalidator;
 mod settlement;
 mod slot_worker;
+mod tell;
 
 pub(crate) use frontend::{Admitted, Answered, Frontend, Resolved, Sent, Waiting, known};
 pub(crate) use link::Links;
@@ -16,3 +17,4 @@ pub(crate) use membership::{
 pub(crate) use revalidator::{Publish, Revalidator};
 pub(crate) use settlement::{Published, Replayed, Reply, Rows, Settlement};
 pub(crate) use slot_worker::{Execute, SlotWorker};
+pub(crate) use tell::Tell;

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::{
-    Feed, Membership, RunEnded, RunResult, SlotWorker,
+    Feed, Membership, RunEnded, RunResult, SlotWorker, Tell as _,
     frontend::call_arguments,
     settlement::{Held, Permit, Published, Settlement, rest_of},
     slot_worker::{act, panicked, revalidations},
@@ -62,12 +62,12 @@ impl Handler<RunPlaced> for SlotWorker {
             let (ended, result) = match AssertUnwindSafe(run_placed(placed)).catch_unwind().await {
                 Ok(Ok(ran)) => ran,
                 Ok(Err(NotStarted { answer, full, unstarted })) => {
-                    let result = RunResult { full, unstarted, ..RunResult::of(call) };
+                    let result = RunResult { unstarted, full, ..RunResult::of(call) };
                     (Ended::NotStarted(answer), result)
                 }
                 Err(panic) => broken_down(&node, call, &action, &*panic),
             };
-            membership.do_send(RunEnded { run, ended, result });
+            membership.tell(RunEnded { run, ended, result });
         });
     }
 }
@@ -120,7 +120,7 @@ async fn run_placed(placed: RunPlaced) -> Result<(Ended, RunResult), NotStarted>
             let follows = chunks.is_some();
             if follows {
                 // From here on they may come: they can be read once.
-                membership.do_send(Feed(Input::Began(start.run)));
+                membership.tell(Feed(Input::Began(start.run)));
             }
             let in_flight = InFlight::begin(&node);
             let (info, read) = carried_call(&node, action, &start, chunks, cancellation).await?;

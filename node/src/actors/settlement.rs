@@ -27,7 +27,7 @@ pub(crate) struct Settlement {
 /// Rows that are still made.
 pub(crate) enum Rows {
     /// By this node.
-    Made(Rest, Held),
+    Made(Box<Rest>, Held),
     /// By another one.
     Carried(CarriedRows),
 }
@@ -80,7 +80,7 @@ impl Drop for Permit {
 impl Settlement {
     /// Of a call that ran on this node, and holds its place as long as its answer goes on.
     pub(super) fn of(mut outcome: Outcome, published: Published, held: Held) -> Self {
-        let rest = rest_of(&mut outcome).map(|rest| Rows::Made(rest, held));
+        let rest = rest_of(&mut outcome).map(|rest| Rows::Made(Box::new(rest), held));
         Self { outcome, published, replayed: None, rest }
     }
 }

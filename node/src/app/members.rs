@@ -1,6 +1,6 @@
 //! The start of a node's membership: of a cluster, or of the one that it is alone.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, Arbiter};
 use callboard_cluster::{
@@ -17,10 +17,12 @@ use callboard_protocol::{
     identity::{Incarnation, ProcessId},
 };
 
+use super::App;
 use crate::{
     actors::{Links, Membership, SharedStore, SlotWorker, Standing},
     build_id::BuildId,
-    keys::shared::Remembered,
+    doctor,
+    keys::{Keys, Purpose, shared::Remembered},
     registry::{Class, Registry},
     settings::Settings,
 };
@@ -43,6 +45,29 @@ pub(super) struct Clustered {
     pub(super) core: CoreSettings,
     /// What is put back into a Redis that lost it.
     pub(super) remembered: Option<Remembered>,
+}
+
+/// The keys of a node, and its cluster if it is one of several: where no key ring is configured, the nodes of a cluster
+/// share one in their Redis.
+pub(super) async fn keys(
+    app: &App,
+    settings: &Settings,
+    state_dir: &Path,
+    build: BuildId,
+) -> anyhow::Result<(Keys, Option<Clustered>)> {
+    let Some(cluster) = super::commands::cluster(app, settings)? else {
+        return Ok((Keys::load(app.name, settings, state_dir, build, Purpose::Serve)?, None));
+    };
+    let (keys, remembered) = match Keys::configured(app.name, settings)? {
+        Some(keys) => (keys, None),
+        None => {
+            let (keys, remembered) =
+                Keys::load_shared(&cluster.redis, settings, build, Purpose::Serve).await?;
+            (keys, Some(remembered))
+        }
+    };
+    let core = doctor::look_at_start(&cluster).await?;
+    Ok((keys, Some(Clustered { redis: cluster.redis, core, remembered })))
 }
 
 impl Member<'_> {

@@ -22,11 +22,9 @@ use tracing::{debug, info, warn};
 
 use super::{App, Start, members};
 use crate::{
-    actors::{Begin, Leave, Revalidator, Standing},
+    actors::{Begin, Leave, Revalidator, Standing, Tell as _},
     build_id::BuildId,
-    doctor,
     http::Servers,
-    keys::{Keys, Purpose},
     node::Node,
     registry::{ActionEntry, Registry},
     render_cache::RenderCache,
@@ -60,21 +58,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = state_dir(app.name, &settings)?;
     let spill_dir = spill_dir(&settings)?;
-    let cluster = super::commands::cluster(&app, &settings)?;
-    let (keys, remembered) = match &cluster {
-        Some(cluster) if settings.keys.is_none() => {
-            let shared = Keys::load_shared(&cluster.redis, &settings, build, Purpose::Serve).await?;
-            (shared.0, Some(shared.1))
-        }
-        _ => (Keys::load(app.name, &settings, &state_dir, build, Purpose::Serve)?, None),
-    };
-    let cluster = match cluster {
-        Some(cluster) => {
-            let core = doctor::look_at_start(&cluster).await?;
-            Some(members::Clustered { redis: cluster.redis, core, remembered })
-        }
-        None => None,
-    };
+    let (keys, cluster) = members::keys(&app, &settings, &state_dir, build).await?;
     let (allowed, refused) = app.actions();
     log_actions(&allowed, &refused);
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
@@ -135,7 +119,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         settings,
     });
     let workers = members::start_slot_workers(&node.settings);
-    node.membership.do_send(Begin { node: Arc::clone(&node), workers });
+    node.membership.tell(Begin { node: Arc::clone(&node), workers });
     Ok(node)
 }
 
@@ -196,7 +180,7 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
 async fn drained(node: &Node) {
     if node.is_clustered() {
         let (leave, left) = oneshot::channel();
-        node.membership.do_send(Leave(leave));
+        node.membership.tell(Leave(leave));
         node.idle().await;
         // Dropped only with the membership, and then there is nothing to wait for.
         drop(left.await);

@@ -8,7 +8,7 @@ use callboard_cluster::core::Input;
 use callboard_protocol::envelope::{TransferEnd, TransferId};
 use tokio::sync::mpsc;
 
-use crate::actors::{Feed, Membership};
+use crate::actors::{Feed, Membership, Tell as _};
 
 /// A piece as it was delivered.
 pub(crate) type Chunk = (Bytes, Option<TransferEnd>);
@@ -45,7 +45,7 @@ impl ChunkReader {
             Some(end) if bytes.is_empty() => Poll::Ready(Err(end)),
             Some(_) => Poll::Ready(Ok(bytes)),
             None => {
-                self.membership.do_send(Feed(Input::Taken(self.transfer, 1)));
+                self.membership.tell(Feed(Input::Taken(self.transfer, 1)));
                 Poll::Ready(Ok(bytes))
             }
         }
@@ -55,7 +55,7 @@ impl ChunkReader {
 impl Drop for ChunkReader {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            self.membership.do_send(Feed(Input::Stop(self.transfer)));
+            self.membership.tell(Feed(Input::Stop(self.transfer)));
         }
     }
 }
@@ -98,6 +98,6 @@ impl Room {
     /// Writes a piece. Only where [`wait`](Self::wait) said so.
     pub(crate) fn write(&mut self, bytes: Bytes, end: Option<TransferEnd>) {
         self.left = self.left.saturating_sub(1);
-        self.membership.do_send(Feed(Input::Write(self.transfer, bytes, end)));
+        self.membership.tell(Feed(Input::Write(self.transfer, bytes, end)));
     }
 }

@@ -13,10 +13,10 @@ mod wrk;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::ArgMatches;
 
-use crate::repository;
+use crate::build::{self, Profile};
 use contest::{Contest, Target};
 use server::Server;
 pub(crate) use wire::{Options as DecodeOptions, decode};
@@ -53,7 +53,7 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     let state = tempfile::tempdir()?;
     let workload = match &options.workload {
         Some(file) => file.clone(),
-        None => build_workload()?,
+        None => build::program("workload", Profile::Release, &[])?,
     };
     let node = Server::start(
         "node",
@@ -95,27 +95,6 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
         report::keep(report::Runs::Node, &report)?;
     }
     Ok(())
-}
-
-/// Builds the workload as it is shipped, and says where it is.
-fn build_workload() -> anyhow::Result<PathBuf> {
-    let output = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "workload", "--message-format", "json-render-diagnostics"])
-        .current_dir(repository::root())
-        .stderr(std::process::Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        bail!("the workload does not build");
-    }
-    let messages = String::from_utf8(output.stdout)?;
-    let executable = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| {
-            let ours = message["target"]["name"] == "workload";
-            ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-        });
-    executable.context("cargo named no executable of the workload")
 }
 
 /// The reference of the action `echo`, from the node's admin port.

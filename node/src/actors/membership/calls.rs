@@ -12,7 +12,7 @@ use callboard_protocol::{
 
 use super::{Membership, Submit};
 use crate::{
-    actors::{Published, Replayed, Reply, Rows, Settlement, placed::RunPlaced},
+    actors::{Published, Replayed, Reply, Rows, Settlement, Tell as _, placed::RunPlaced},
     call::Call,
     carry::{CarriedRows, Shipment},
 };
@@ -57,14 +57,14 @@ impl Membership {
     /// Starts a call of this node's clients, or one of another node's, on one of the workers.
     pub(super) fn start(&mut self, start: Box<Start>, context: &mut Context<Self>) {
         let Some(node) = self.node.clone() else { return };
-        let call = match start.local {
-            true => match self.calls.get_mut(&start.call).and_then(|waiting| waiting.call.take()) {
-                Some(call) => Some(call),
+        let mut call = None;
+        if start.local {
+            call = self.calls.get_mut(&start.call).and_then(|waiting| waiting.call.take());
+            if call.is_none() {
                 // Its client was answered a moment ago: it did not start, and never will.
-                None => return self.not_started(start.run, Answer::Expired, context),
-            },
-            false => None,
-        };
+                return self.not_started(start.run, Answer::Expired, context);
+            }
+        }
         let cancellation = match &call {
             Some(call) => std::sync::Arc::clone(&call.info.cancellation),
             None => std::sync::Arc::default(),
@@ -87,11 +87,11 @@ impl Membership {
             node,
             membership: context.address(),
         };
-        self.workers[worker % self.workers.len()].do_send(placed);
+        self.workers[worker % self.workers.len()].tell(placed);
     }
 
     /// Answers a client.
-    pub(super) fn answer(&mut self, answered: Answered, context: &mut Context<Self>) {
+    pub(super) fn answer(&mut self, answered: &Answered, context: &mut Context<Self>) {
         let Some(waiting) = self.calls.remove(&answered.call) else { return };
         let answer = match answered.answer {
             Answer::Done | Answer::Failed | Answer::Replayed => match (answered.run, waiting.settled) {
@@ -99,7 +99,7 @@ impl Membership {
                     let published = answered.position.map_or(Published::Nothing, Published::At);
                     Ok(Settlement { published, ..settlement })
                 }
-                _ => self.carried(&answered, context),
+                _ => self.carried(answered, context),
             },
             Answer::Busy => Err(match waiting.full {
                 Some((what, limit)) => CallError::Overloaded { what, limit },
@@ -126,9 +126,10 @@ impl Membership {
     fn carried(&mut self, answered: &Answered, context: &mut Context<Self>) -> Result<Settlement, CallError> {
         let chunks = answered.rest.map(|transfer| self.rows_of(transfer, context));
         let outcome = CarriedOutcome::decode(&answered.outcome).map_err(|_| CallError::OutcomeUnknown)?;
-        let replayed = (answered.answer == Answer::Replayed).then_some(match outcome.body_kept {
-            true => Replayed::Whole,
-            false => Replayed::BodyNotKept,
+        let replayed = (answered.answer == Answer::Replayed).then_some(if outcome.body_kept {
+            Replayed::Whole
+        } else {
+            Replayed::BodyNotKept
         });
         let mut outcome = outcome.into_outcome();
         let mut rest = None;

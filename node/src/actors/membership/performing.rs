@@ -27,7 +27,7 @@ impl Membership {
                     cancellation.cancel();
                 }
             }
-            Output::Answer(answered) => self.answer(*answered, context),
+            Output::Answer(answered) => self.answer(&answered, context),
             Output::Publish(id, publication) => self.publish(id, publication, context),
             Output::Deliver(transfer, bytes, end) => self.deliver(transfer, bytes, end),
             Output::Room(transfer, chunks) => self.give_room(transfer, chunks, context),
