@@ -149,7 +149,11 @@ fn sealed_values_are_refused_when_they_are_not_what_the_page_sealed() {
         }
         caller.submit("/order/3", &with(changed, &[("cups", "2")]), None)
     };
-    for altered in [change("[\"A", "[\"B"), change("\",null]", "x\",null]"), change("[\"", "[1,\"")] {
+    // What it begins with depends on the key of this build.
+    let first = fields.iter().find_map(|(_, value)| value.strip_prefix("[\"")?.get(..1)).expect("a seal");
+    let other = if first == "A" { "B" } else { "A" };
+    let damaged = change(&format!("[\"{first}"), &format!("[\"{other}"));
+    for altered in [damaged, change("\",null]", "x\",null]"), change("[\"", "[1,\"")] {
         assert_eq!(
             (altered.status, altered.header("callboard-error")),
             (400, "bad-seal"),
