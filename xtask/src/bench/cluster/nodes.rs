@@ -20,7 +20,7 @@ pub(super) const NODES: usize = 3;
 const KEYS: &str = "1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
 /// How long nodes may take until they serve and agree.
-const AGREE_MAX: Duration = Duration::from_secs(60);
+const AGREE_MAX: Duration = Duration::from_mins(1);
 
 /// How many calls are asked for to see what they cost.
 const PROBES: u32 = 10;
@@ -59,11 +59,10 @@ impl Line {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(40)))?;
-        let headers = call.headers();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let (body, length) = (&call.body, call.body.len());
-        let request =
-            format!("POST / HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\n\r\n{body}");
+        let mut request = format!("POST / HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n");
+        request.extend(call.headers().iter().map(|(name, value)| format!("{name}: {value}\r\n")));
+        request.extend(["\r\n", body]);
         Ok(Self { stream: BufReader::new(stream), request: request.into_bytes() })
     }
 

@@ -161,12 +161,12 @@ fn details(text: &mut String, rounds: &[Round]) -> anyhow::Result<()> {
         text,
         "| calls per request frame, reply frame, settled entry | {requests:.1}, {replies:.1}, {settled:.1} | |"
     )?;
-    let read = median(&|round| round.routed.calls_per(|commands| commands.of("xreadgroup")));
-    let replied = median(&|round| round.routed.calls_per(|commands| commands.of("xread")));
+    let request_reads = median(&|round| round.routed.calls_per(|commands| commands.of("xreadgroup")));
+    let reply_reads = median(&|round| round.routed.calls_per(|commands| commands.of("xread")));
     let scripts = median(&|round| round.routed.calls_per(|commands| commands.of("evalsha")));
     writeln!(
         text,
-        "| calls per read of requests, read of replies, script | {read:.1}, {replied:.1}, {scripts:.1} | |"
+        "| calls per read of requests, read of replies, script | {request_reads:.1}, {reply_reads:.1}, {scripts:.1} | |"
     )?;
     Ok(())
 }
