@@ -5,9 +5,9 @@
 //! hits all sides.
 
 mod nodes;
-mod redis;
 mod report;
 mod rounds;
+mod store;
 mod takeover;
 
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use clap::ArgMatches;
 
 use super::{ECHO_BODY, build_workload, reference, report as page, wrk};
 use nodes::{Call, Nodes};
-use redis::Redis;
 use rounds::Course;
+use store::Redis;
 
 /// How long and how often to measure.
 pub(crate) struct Options {

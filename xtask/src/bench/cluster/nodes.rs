@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::redis::Redis;
+use super::store::Redis;
 use crate::bench::server::{self, Answer, Server};
 
 /// How many there are.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     Options,
     nodes::{Call, Line, Nodes},
-    redis::{Commands, Redis},
+    store::{Commands, Redis},
 };
 use crate::bench::{
     ECHO_BODY,
