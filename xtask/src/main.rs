@@ -38,6 +38,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("bench", arguments)) => match arguments.subcommand() {
             Some(("node", arguments)) => bench::node(&bench::Options::of(arguments)),
+            Some(("cluster", arguments)) => bench::cluster(&bench::ClusterOptions::of(arguments)),
             Some(("decode", arguments)) => bench::decode(&bench::DecodeOptions::of(arguments)),
             _ => unreachable!("clap asks for a benchmark"),
         },
@@ -56,19 +57,6 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn command() -> Command {
-    let number = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_parser(value_parser!(u32).range(1..))
-            .default_value(default)
-            .help(help)
-    };
-    let write = || {
-        Arg::new("write")
-            .long("write")
-            .action(ArgAction::SetTrue)
-            .help("Adds the result to docs/benchmarks.md")
-    };
     let decode = Command::new("decode")
         .about("Decoder and encoder beside React's own under Node.js, over the golden vectors")
         .arg(number("rounds", "7", "Rounds; each measures every vector on both sides"))
@@ -83,13 +71,7 @@ fn command() -> Command {
         .about("A node beside a bare actix-web server that does the same work, in interleaved rounds")
         .arg(number("rounds", "9", "Rounds; each measures every contestant once"))
         .arg(number("seconds", "3", "Seconds that a contestant is driven in a round"))
-        .arg(
-            Arg::new("workload")
-                .long("workload")
-                .value_name("FILE")
-                .value_parser(value_parser!(std::path::PathBuf))
-                .help("This binary of the workload; without it, one is built with the profile release"),
-        )
+        .arg(workload())
         .arg(write());
     let fuzz = Command::new("fuzz")
         .about("Fuzzes what reads bytes from outside, with libFuzzer on one core")
@@ -104,9 +86,11 @@ fn command() -> Command {
     Command::new("xtask")
         .about("Chores of this repository")
         .subcommand_required(true)
-        .subcommand(
-            Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([node, decode]),
-        )
+        .subcommand(Command::new("bench").about("Benchmarks").subcommand_required(true).subcommands([
+            node,
+            decode,
+            cluster_command(),
+        ]))
         .subcommand(fuzz)
         .subcommand(simulate_command())
         .subcommand(cluster::command())
@@ -121,6 +105,41 @@ fn command() -> Command {
             ),
         )
         .subcommand(Command::new("bare").about("The bare server of the benchmarks").hide(true))
+}
+
+fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_parser(value_parser!(u32).range(1..)).default_value(default).help(help)
+}
+
+fn write() -> Arg {
+    Arg::new("write").long("write").action(ArgAction::SetTrue).help("Adds the result to docs/benchmarks.md")
+}
+
+fn workload() -> Arg {
+    Arg::new("workload")
+        .long("workload")
+        .value_name("FILE")
+        .value_parser(value_parser!(std::path::PathBuf))
+        .help("This binary of the workload; without it, one is built with the profile release")
+}
+
+fn cluster_command() -> Command {
+    Command::new("cluster")
+        .about(
+            "Three nodes and a Redis: calls that one passes on to another, and what happens when that dies",
+        )
+        .arg(number("rounds", "7", "Rounds; each measures calls that are passed on and calls that stay"))
+        .arg(number("seconds", "3", "Seconds that a node is driven in a round, with either kind"))
+        .arg(number("connections", "256", "Connections that drive it"))
+        .arg(
+            Arg::new("kills")
+                .long("kills")
+                .value_parser(value_parser!(u32))
+                .default_value("5")
+                .help("How often the node that runs the calls is killed"),
+        )
+        .arg(workload())
+        .arg(write())
 }
 
 fn simulate_command() -> Command {

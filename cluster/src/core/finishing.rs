@@ -133,12 +133,29 @@ impl Core {
             self.io.ask(Connection::Commands, command, Purpose::Abandon(again));
         }
         let Some(boot) = self.session.boot() else { return };
-        if !self.owner.to_settle.is_empty() && self.owner.settling.is_empty() {
+        if self.settles_now() {
             self.owner.settling = std::mem::take(&mut self.owner.to_settle);
             let entries: Vec<_> = self.owner.settling.iter().copied().collect();
             let command = Command::Settle { boot, entries: entries.clone() };
             self.io.ask(Connection::Commands, command, Purpose::Settle(boot, entries));
         }
+    }
+
+    /// Whether entries that are done with are forgotten now: many at once, as nobody waits for it, or a little later.
+    fn settles_now(&mut self) -> bool {
+        /// So many that they do not wait for more. Small against the frames that an inbox holds.
+        const TOGETHER: usize = 32;
+        if self.owner.to_settle.is_empty() || !self.owner.settling.is_empty() {
+            return false;
+        }
+        let at = *self.owner.settle_at.get_or_insert(self.io.now + self.io.settings.settle_after);
+        let now = self.io.now >= at || self.owner.to_settle.len() >= TOGETHER || self.session.is_draining();
+        if now {
+            self.owner.settle_at = None;
+        } else {
+            self.io.wake_at(at);
+        }
+        now
     }
 
     /// The store forgot these entries, or nothing is known of it.

@@ -45,6 +45,8 @@ pub(crate) struct Owner {
     /// Entries all of whose calls are answered.
     pub(crate) to_settle: BTreeSet<EntryId>,
     pub(crate) settling: BTreeSet<EntryId>,
+    /// When those that are done with are forgotten at latest.
+    pub(super) settle_at: Option<Instant>,
     /// Calls of lines that run now.
     pub(super) lined: BTreeMap<RunId, (Line, u16)>,
     /// Whether it may have changed which slots are busy.
@@ -362,6 +364,7 @@ impl Core {
         self.owner.entries.clear();
         self.owner.to_settle.clear();
         self.owner.settling.clear();
+        self.owner.settle_at = None;
         let running: Vec<RunId> = self.owner.lined.keys().copied().collect();
         for id in running {
             self.io.put(Output::CancelRun(id));

@@ -176,7 +176,7 @@ impl Core {
     }
 
     fn take_frame(&mut self, boot: Boot, entry: EntryId, frame: Frame) {
-        self.reader.next.insert(frame.sender, frame.number + 1);
+        self.reader.next.insert(frame.sender, frame.number.saturating_add(1));
         let stranger =
             self.session.incarnation() != Some(&frame.incarnation) && !self.io.has(Mutant::AnyIncarnation);
         let calls: Vec<_> = frame

@@ -22,6 +22,9 @@ pub struct Settings {
     pub failover_hold: Duration,
     /// Pause after a command that was refused, or a connection that could not be made. Default 50 ms.
     pub retry: Duration,
+    /// How long an entry of the inbox that is done with waits for others to be forgotten with. Default 20 ms: one command
+    /// of many calls, and little against what a dead node leaves behind anyway.
+    pub settle_after: Duration,
     /// Most calls of one frame. Default 64.
     pub frame_calls_max: usize,
     /// A frame is closed once its payload has this many bytes. Default 256 KiB.
@@ -61,6 +64,7 @@ impl Default for Settings {
             block: Duration::from_millis(1600),
             failover_hold: Duration::from_millis(3300),
             retry: Duration::from_millis(50),
+            settle_after: Duration::from_millis(20),
             frame_calls_max: 64,
             frame_bytes_max: 256 << 10,
             key_queue_max: 64,

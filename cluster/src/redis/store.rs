@@ -197,29 +197,19 @@ async fn read_claiming(link: Link, boot: Boot, read: Cmd) -> Result<Answer, Fail
     }
 }
 
-/// Reads from the last entry seen. Such a read waits for a stream that is not there just as for one that is empty, so Redis
-/// is asked in the same breath whether it is there.
+/// Reads from the last entry seen. Such a read waits for a stream that is not there just as for one that is empty, so one
+/// that waited for nothing is followed by the question whether it is there.
 async fn read_replies(link: Link, boot: Boot, after: EntryId, frames_max: usize) -> Result<Answer, Failure> {
     let stream = link.keys.of(OfSession::Replies, boot);
-    let exists = redis::cmd("EXISTS").arg(&stream).clone();
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(frames_max).arg("BLOCK").arg(block_ms(link.settings.block));
     read.arg("STREAMS").arg(&stream).arg(after.to_string());
-    let (mut there, mut frames) = (Box::pin(ask(&link, &exists)), Box::pin(ask(&link, &read)));
-    let mut known = false;
-    let frames = loop {
-        tokio::select! {
-            biased;
-            there = &mut there, if !known => match there {
-                // The read that waits is of no use; nobody makes the stream again.
-                Ok(Value::Int(0)) => return Ok(Answer::Gone),
-                Ok(_) => known = true,
-                Err(error) => return Err(failed(&link, &error, true).await),
-            },
-            frames = &mut frames => break frames,
-        }
-    };
-    match frames {
+    match ask(&link, &read).await {
+        Ok(Value::Nil) => match ask(&link, redis::cmd("EXISTS").arg(&stream)).await {
+            Ok(Value::Int(0)) => Ok(Answer::Gone),
+            Ok(_) => Ok(Answer::Frames(Vec::new())),
+            Err(error) => Err(failed(&link, &error, true).await),
+        },
         Ok(frames) => decoded(&link, answers::frames(frames)),
         Err(error) => Err(failed(&link, &error, true).await),
     }

@@ -22,8 +22,8 @@ async fn healthz() -> &'static str {
 async fn readyz(request: HttpRequest) -> HttpResponse {
     if node(&request).is_draining() {
         HttpResponse::ServiceUnavailable().body("draining\n")
-    } else if node(&request).is_clustered() && !node(&request).standing.serves() {
-        HttpResponse::ServiceUnavailable().body("not a member of the cluster at the moment\n")
+    } else if !node(&request).standing.serves() {
+        HttpResponse::ServiceUnavailable().body("no member of its cluster at the moment\n")
     } else {
         HttpResponse::Ok().body("ready\n")
     }

@@ -72,11 +72,11 @@ impl Body {
     }
 
     /// What another node has read of a request already, under its limits: it comes as fast as that node sends it.
-    pub(super) fn carried(payload: dev::Payload) -> Self {
+    pub(super) fn carried(payload: dev::Payload, bytes_max: usize) -> Self {
         Self {
             payload,
             announced_bytes: None,
-            bytes_max: usize::MAX,
+            bytes_max,
             read_bytes: 0,
             timeout: Duration::MAX,
             pace: Pace::Carried,

@@ -23,7 +23,7 @@ pub(crate) async fn carried_arguments(
     arguments: Bytes,
     chunks: Option<ChunkReader>,
 ) -> Result<Value, Refused> {
-    let mut body = Body::carried(payload(arguments, chunks));
+    let mut body = Body::carried(payload(arguments, chunks), carried_bytes_max(node));
     match framing {
         Framing::Text => {
             let text = reply::Body::Text(body.whole().await?);
@@ -47,6 +47,12 @@ pub(crate) async fn carried_arguments(
             form::decode(&call, node)
         }
     }
+}
+
+/// What another node may send: as much as the largest body that any action takes, and the framing that it made anew. Only
+/// what is no node of ours sends more.
+fn carried_bytes_max(node: &Node) -> usize {
+    node.form_bytes_max.saturating_mul(2).saturating_add(64 << 10)
 }
 
 fn payload(arguments: Bytes, chunks: Option<ChunkReader>) -> dev::Payload {

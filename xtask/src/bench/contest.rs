@@ -14,20 +14,30 @@ pub(crate) struct Target<'a> {
     path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: &'static str,
+    /// How many ask at once.
+    pub(crate) connections: u32,
 }
+
+/// Enough for one server on a small machine.
+const CONNECTIONS: u32 = 32;
 
 impl<'a> Target<'a> {
     pub(crate) fn post(server: &'a Server, path: &str, body: &'static str) -> Self {
-        Self { server, method: "POST", path: path.to_owned(), headers: Vec::new(), body }
+        let (path, headers) = (path.to_owned(), Vec::new());
+        Self { server, method: "POST", path, headers, body, connections: CONNECTIONS }
     }
 
     pub(crate) fn get(server: &'a Server, path: &str) -> Self {
-        Self { server, method: "GET", path: path.to_owned(), headers: Vec::new(), body: "" }
+        Self { method: "GET", ..Self::post(server, path, "") }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    pub(crate) fn connections(self, connections: u32) -> Self {
+        Self { connections, ..self }
     }
 
     pub(crate) fn url(&self) -> String {

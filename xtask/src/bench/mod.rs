@@ -4,6 +4,7 @@
 //! call, and throughput comes second. Both are medians of the ratios of interleaved rounds: what the machine does
 //! meanwhile hits both sides.
 
+mod cluster;
 mod contest;
 mod report;
 mod server;
@@ -17,6 +18,7 @@ use anyhow::Context as _;
 use clap::ArgMatches;
 
 use crate::build::{self, Profile};
+pub(crate) use cluster::{Options as ClusterOptions, cluster};
 use contest::{Contest, Target};
 use server::Server;
 pub(crate) use wire::{Options as DecodeOptions, decode};
@@ -62,7 +64,7 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
             .arg(state.path()),
     )?;
     let bare = Server::start("bare", std::process::Command::new(std::env::current_exe()?).arg("bare"))?;
-    let echo = echo_reference(&node)?;
+    let echo = reference(&node, "echo")?;
     let contests = [
         Contest {
             name: "echo action, beside a bare actix-web JSON echo",
@@ -97,13 +99,13 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The reference of the action `echo`, from the node's admin port.
-fn echo_reference(node: &Server) -> anyhow::Result<String> {
+/// The reference of an action, from the node's admin port.
+fn reference(node: &Server, name: &str) -> anyhow::Result<String> {
     let admin = node.admin.as_deref().context("the node named no admin port")?;
     let answer = server::request(admin, "GET", "/actions", &[], "")?;
     let manifest: serde_json::Value = serde_json::from_slice(&answer.body)?;
     let actions = manifest["actions"].as_array().context("the manifest lists no actions")?;
-    let echo =
-        actions.iter().find(|action| action["name"] == "echo").context("the workload has no action echo")?;
-    Ok(echo["reference"].as_str().context("a reference is a text")?.to_owned())
+    let action = actions.iter().find(|action| action["name"] == name);
+    let action = action.with_context(|| format!("the workload has no action {name}"))?;
+    Ok(action["reference"].as_str().context("a reference is a text")?.to_owned())
 }

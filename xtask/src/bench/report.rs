@@ -21,6 +21,8 @@ pub(crate) enum Runs {
     Node,
     /// `cargo xtask bench decode`
     Decode,
+    /// `cargo xtask bench cluster`
+    Cluster,
 }
 
 impl Runs {
@@ -29,6 +31,7 @@ impl Runs {
         match self {
             Self::Node => "<!-- runs of cargo xtask bench node, newest first -->\n",
             Self::Decode => "<!-- the last run of cargo xtask bench decode -->\n",
+            Self::Cluster => "<!-- runs of cargo xtask bench cluster, newest first -->\n",
         }
     }
 }
@@ -187,7 +190,7 @@ pub(crate) fn keep(runs: Runs, report: &str) -> anyhow::Result<()> {
     let (before, after) =
         page.split_once(marker).with_context(|| format!("{FILE} has no line {marker:?}"))?;
     let after = match runs {
-        Runs::Node => after,
+        Runs::Node | Runs::Cluster => after,
         Runs::Decode => "",
     };
     std::fs::write(&path, format!("{before}{marker}\n{report}{after}"))?;

@@ -45,24 +45,33 @@ impl Server {
 
     /// User and system time of all its threads so far.
     pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        // The name in the second field may hold anything; what counts stands behind its closing bracket.
-        let (_, fields) = stat.rsplit_once(')').context("no process status")?;
-        let fields: Vec<_> = fields.split_whitespace().collect();
-        let ticks = |place: usize| -> anyhow::Result<u64> {
-            Ok(fields.get(place).context("a short status")?.parse()?)
-        };
-        let ticks = ticks(11)? + ticks(12)?;
-        Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second()?))
+        cpu_time(self.id())
+    }
+
+    /// Kills it, and returns when it is dead.
+    pub(crate) fn kill(&mut self) {
+        // It may be gone already; then there is nothing to do.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already; then there is nothing to do.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.kill();
     }
+}
+
+/// User and system time of all threads of a process so far.
+pub(crate) fn cpu_time(id: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name in the second field may hold anything; what counts stands behind its closing bracket.
+    let (_, fields) = stat.rsplit_once(')').context("no process status")?;
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let ticks =
+        |place: usize| -> anyhow::Result<u64> { Ok(fields.get(place).context("a short status")?.parse()?) };
+    let ticks = ticks(11)? + ticks(12)?;
+    Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second()?))
 }
 
 fn ticks_per_second() -> anyhow::Result<f64> {

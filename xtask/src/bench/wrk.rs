@@ -28,10 +28,10 @@ pub(crate) fn version() -> anyhow::Result<String> {
     Ok(line.split(" [").next().unwrap_or_default().to_owned())
 }
 
-/// The command line that drives a target: 32 connections from one thread, closed loop.
+/// The command line that drives a target: all connections from one thread, closed loop.
 pub(crate) fn command(target: &Target, script: &std::path::Path, seconds: u32) -> Vec<String> {
-    let words =
-        ["wrk", "-t1", "-c32", &format!("-d{seconds}s"), "-s", &script.to_string_lossy(), &target.url()];
+    let (connections, duration) = (format!("-c{}", target.connections), format!("-d{seconds}s"));
+    let words = ["wrk", "-t1", &connections, &duration, "-s", &script.to_string_lossy(), &target.url()];
     words.map(str::to_owned).to_vec()
 }
 

@@ -4,6 +4,8 @@ mod end;
 mod store;
 mod transfers;
 
+pub(crate) use store::has_cancel;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;

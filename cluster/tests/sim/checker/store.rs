@@ -138,6 +138,13 @@ impl Checker {
     }
 }
 
+/// Whether an answer brings the news that a call is cancelled.
+pub(crate) fn has_cancel(answer: &Result<Answer, Failure>) -> bool {
+    let Ok(Answer::Frames(frames)) = answer else { return false };
+    let cancels = |bytes| frame(bytes).messages.iter().any(|message| matches!(message, Message::Cancel(_)));
+    frames.iter().any(|(_, bytes)| cancels(bytes))
+}
+
 fn requests(frame: &Frame) -> Vec<(CallId, u32, ProcessId)> {
     let calls = frame.messages.iter().filter_map(|message| match message {
         Message::Request(envelope) => {

@@ -20,7 +20,7 @@ use callboard_protocol::{
 use rand::RngExt as _;
 
 use super::{Event, MS, NAMESPACE, Node, NodeEvent, Running, World, Writing, chunk_of, outcome_of};
-use crate::plan::Call;
+use crate::{checker, plan::Call};
 
 /// How often an input waits for the next one.
 const TOGETHER: f64 = 0.1;
@@ -84,6 +84,10 @@ impl World {
                 }
             }
             NodeEvent::Answered { connection, epoch, request, answer } => {
+                if checker::has_cancel(&answer) {
+                    // What waits to be taken with it may close the connection, and then it is not heard.
+                    self.step_held(node);
+                }
                 if self.nodes[node].links[connection as usize].epoch == epoch {
                     let process = self.nodes[node].process;
                     self.checker.heard(process, &answer);
