@@ -61,7 +61,12 @@ impl Core {
             Phase::Restoring(_) | Phase::Member(_) => !self.holds() && !self.io.can_ask(Connection::Commands),
             Phase::Connecting | Phase::Joining(_, Step::Asked) | Phase::Left => false,
         };
-        if unheard && self.session.leaves && self.is_idle() {
+        // Entries that are done with stay behind then: whoever reads them answers callers who have their answers.
+        let idle = self.caller.is_empty()
+            && self.owner.runs_nothing()
+            && self.post.is_empty()
+            && self.transfers.is_empty();
+        if unheard && self.session.leaves && idle {
             self.be_gone();
         }
     }

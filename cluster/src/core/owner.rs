@@ -118,8 +118,13 @@ const CANCELLED_MAX: usize = 4096;
 
 impl Owner {
     /// Whether nothing runs, waits or is to be answered.
+    pub(crate) fn runs_nothing(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The same, and nothing of it is left in the inbox.
     pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.to_settle.is_empty() && self.settling.is_empty()
+        self.runs_nothing() && self.to_settle.is_empty() && self.settling.is_empty()
     }
 
     /// How many calls of other nodes are taken in and not ended.
