@@ -89,6 +89,13 @@ impl Times {
 }
 
 impl World {
+    /// How often a node heard nothing of Redis for longer than it may hold, as its log says: without a fault, this machine
+    /// did not let it run.
+    pub(super) fn stalls(&self) -> usize {
+        let logs = (1..=self.started).map(|number| std::fs::read_to_string(self.recipe.log_file(number)));
+        logs.flatten().map(|log| log.matches("session: Redis is silent").count()).sum()
+    }
+
     /// Starts everything, in this folder.
     pub(super) async fn start(options: &Options, program: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
         let times = Times::of(options.renew);
