@@ -130,7 +130,7 @@ fn cluster_command() -> Command {
         )
         .arg(number("rounds", "7", "Rounds; each measures calls that are passed on and calls that stay"))
         .arg(number("seconds", "3", "Seconds that a node is driven in a round, with either kind"))
-        .arg(number("connections", "256", "Connections that drive it"))
+        .arg(number("connections", "1024", "Connections that drive it"))
         .arg(
             Arg::new("kills")
                 .long("kills")

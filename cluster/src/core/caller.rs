@@ -57,7 +57,7 @@ pub(super) struct Waiting {
     pub(super) accepted: u64,
     pub(super) attempt: u32,
     pub(super) place: Place,
-    /// Whether an earlier attempt may have started.
+    /// Whether an earlier attempt may have started, or another call with its idempotency key.
     pub(super) maybe_started: bool,
     /// Where it was too busy.
     pub(super) tried: HashSet<Boot>,
@@ -246,7 +246,9 @@ impl Core {
 
     /// The attempt was not run, and somebody else has to.
     pub(super) fn moved(&mut self, call: CallId, verdict: &Verdict) {
-        let waiting = &self.caller.calls[&call];
+        let waiting = self.caller.calls.get_mut(&call).expect("asked for one that is there");
+        // Where it was it may have waited for an earlier one with its idempotency key, which ran or runs.
+        waiting.maybe_started |= waiting.submission.idempotency.is_some();
         let last = waiting.attempt >= self.io.settings.attempts_max;
         if last || self.io.now >= waiting.submission.deadline {
             self.answer(call, Answer::Moved, None);

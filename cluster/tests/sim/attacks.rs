@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use callboard_cluster::{
+    clock::Instant,
     core::{Connection, Ended, Input},
     store::{Answer, Command, EntryId, Orphan, Stream},
 };
@@ -277,6 +278,29 @@ fn twins_do_not_each_ask_the_store() {
     lab.run(1_000);
     let asked = lab.nodes[0].key_commands - before;
     assert!(asked <= 400, "{asked} commands in a second, for 200 calls that wait for one");
+}
+
+/// A duplicate waits for the call that runs; its node drains and turns it away while its caller sleeps beyond the
+/// deadline. The one that it waited for ran: nobody may say of the two that they did not.
+#[test]
+fn a_duplicate_that_is_turned_away_too_late_is_not_told_that_nothing_ran() {
+    let mut lab = Lab::new(2, 1);
+    let mut call = lab.call_of(1);
+    call.idempotency = KEY;
+    let first = lab.submit(0, &call);
+    lab.run(5);
+    let mut twin = lab.call_of(1);
+    (twin.idempotency, twin.deadline) = (KEY, Instant::from_micros((lab.now_ms + 100) * 1_000));
+    let twin = lab.submit(0, &twin);
+    lab.run(5);
+    assert!(lab.run_of(1, first).is_some() && lab.run_of(1, twin).is_none(), "one runs, one waits for it");
+
+    lab.nodes[0].paused = true;
+    lab.step(1, Input::Drain);
+    lab.run(110);
+    lab.nodes[0].paused = false;
+    lab.run(200);
+    assert_eq!(lab.said(0, twin), Some(CallAnswer::Unknown));
 }
 
 /// After the store lost its memory, whoever joins first says which keys are right. If that is the one node that is set
