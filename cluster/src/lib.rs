@@ -6,20 +6,15 @@
 //! *Non-objective*: no sockets, no clocks, no actors, but in the folder `redis`. Time and randomness are passed in, and what nodes share
 //! is a [`port`](store) with adapters in [`memory`] and, behind the feature of that name, in `redis`.
 
+pub mod cache;
 pub mod clock;
 pub mod core;
-pub mod flight_table;
 pub mod memory;
 pub mod mutant;
 pub mod placement;
 #[cfg(feature = "redis")]
 pub mod redis;
-pub mod revalidation_log;
 pub mod slot;
 pub mod store;
-pub mod versions;
 
-pub use flight_table::FlightTable;
-pub use revalidation_log::RevalidationLog;
 pub use slot::Slot;
-pub use versions::Versions;

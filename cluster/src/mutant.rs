@@ -3,33 +3,39 @@
 //! Only with the feature `mutants` can one be chosen; without it every question is answered `false` at compile time.
 
 macro_rules! mutants {
-    ($($name:ident = $number:literal: $doc:literal,)*) => {
+    ($($(#[doc = $list_doc:literal])* $list:ident { $($name:ident = $number:literal: $doc:literal,)* })*) => {
         /// A rule that is left out.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Mutant {
-            $(#[doc = $doc] $name,)*
+            $($(#[doc = $doc] $name,)*)*
         }
 
         impl Mutant {
+            $($(#[doc = $list_doc])* pub const $list: &[Self] = &[$(Self::$name,)*];)*
+
             /// Every mutant.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            pub fn all() -> impl Iterator<Item = Self> {
+                [$(Self::$list),*].into_iter().flatten().copied()
+            }
 
             /// Its name in the documents, such as `M1`.
             #[must_use]
             pub const fn id(self) -> &'static str {
-                match self { $(Self::$name => $number,)* }
+                match self { $($(Self::$name => $number,)*)* }
             }
 
             /// What it does.
             #[must_use]
             pub const fn about(self) -> &'static str {
-                match self { $(Self::$name => $doc,)* }
+                match self { $($(Self::$name => $doc,)*)* }
             }
         }
     };
 }
 
 mutants! {
+/// Rules of calls between nodes.
+CALLS {
     FenceHandsOver = "M1": "the fence gives its lists to the fencer and deletes them",
     EvictFirst = "M2": "a member is evicted before it is fenced",
     FenceAnyCounter = "M3": "the fence does not compare the counter",
@@ -71,6 +77,38 @@ mutants! {
     CancelIsNotRun = "M39": "a call that was cancelled after it was sent is answered as not run",
     CancelStarts = "M40": "a cancelled call that waits is started all the same",
 }
+/// Rules of the log of revalidations and of the render cache.
+CACHE {
+    NoLease = "C1": "kept renders are served without a lease, and strict waits for the log alone",
+    AnswerAtOnce = "C2": "strict waits for the log alone",
+    BirthAtEnd = "C3": "the birth of a render is read when it ends",
+    GapBlind = "C4": "whatever is pushed is applied, whether something is missing before it or not",
+    LeaseBeforeEntries = "C5": "a lease counts although what came with it is not applied",
+    JoinUnchecked = "C6": "a request joins a running render whatever was revalidated since its birth",
+    FencedJoins = "C7": "a request without a lease joins a render that ran before it arrived",
+    AnyMemory = "C8": "the epoch goes on although the store is of another memory",
+    NoGrace = "C9": "the watermark of a new epoch counts while leases of the one before may hold",
+    NoConfirm = "C10": "after the wait nobody asks whether the epoch is the same",
+    LeaseFromReply = "C11": "a lease is measured from the renewal's reply",
+    NoMargin = "C12": "the wait is shorter than a lease",
+    KeptAfterLease = "C13": "renders are kept in a new epoch although the lease had ended",
+    SoftRevives = "C14": "a soft mark revives what a hard one killed",
+    SessionAtOnce = "C15": "session does not wait for the log",
+    EpochForgets = "C16": "what stood in the epoch before is not published again",
+    DeclaredForgotten = "C17": "what a dead node declared is not published",
+    TrimmedIsComplete = "C18": "a log that was trimmed is taken as complete",
+    GraceUnconfirmed = "C19": "the grace of an epoch ends by the clock, and nobody asks whether the epoch is the same",
+    AnsweredForgotten = "C20": "what was answered before all had applied it is not published again in a new epoch",
+    LostCountsAsApplied = "C21": "a position that was lost with its epoch counts as applied",
+    LeaseOutlivesLeave = "C22": "a node that leaves goes on with its lease",
+    UnknownSkipped = "C23": "an entry that cannot be read makes nothing stale",
+    EarlyAcknowledged = "C24": "what is not applied yet is acknowledged",
+    ReapedAlive = "C25": "a node is forgotten while its lease may hold",
+    WatermarkOfAnyEpoch = "C26": "the watermark of another epoch counts",
+    GrantsRecounted = "C27": "leases are counted anew for a reader that was forgotten and comes back",
+    ReapedAtOnce = "C28": "what a dead node declared is forgotten as soon as it stands in the log",
+}
+}
 
 /// Which rules are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,14 +133,15 @@ impl Mutants {
 
     /// Whether this rule is left out.
     #[cfg(feature = "mutants")]
-    pub(crate) fn has(self, mutant: Mutant) -> bool {
+    #[must_use]
+    pub fn has(self, mutant: Mutant) -> bool {
         self.chosen == Some(mutant)
     }
 
     /// Whether this rule is left out.
     #[cfg(not(feature = "mutants"))]
-    #[expect(clippy::unused_self, reason = "it has something to say with the feature only")]
-    pub(crate) const fn has(self, _mutant: Mutant) -> bool {
+    #[must_use]
+    pub const fn has(self, _mutant: Mutant) -> bool {
         false
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::bail;
 use callboard_cluster::{
     core,
     redis::{Connection, Settings},
@@ -28,6 +27,17 @@ impl From<Failure> for Unanswered {
             Failure::Silent => "redis did not answer".to_owned(),
         })
     }
+}
+
+/// It was asked until nobody waited any more.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "redis at {place} (setting redis) could not be used within {patience:?}; the last attempt said: {last}"
+)]
+pub(crate) struct OutOfPatience {
+    place: String,
+    patience: Duration,
+    last: String,
 }
 
 /// Asks something on a connection of its own, and again on another one where that was [`Unanswered`], so it has to be
@@ -62,10 +72,9 @@ pub(crate) async fn patiently<T>(
     };
     match tokio::time::timeout(patience, attempts).await {
         Ok(answer) => answer,
-        Err(_) => bail!(
-            "redis at {} (setting redis) could not be used within {patience:?}; the last attempt said: {}",
-            redis.url,
-            last.as_deref().unwrap_or("nothing")
-        ),
+        Err(_) => {
+            let (place, last) = (redis.url.to_string(), last.unwrap_or_else(|| "nothing".to_owned()));
+            Err(OutOfPatience { place, patience, last }.into())
+        }
     }
 }

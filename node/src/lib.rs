@@ -9,6 +9,10 @@
 //! Reading order: [`App`] is where an application starts; [`ActionContext`] and [`PageContext`] are what its
 //! functions get; `http` turns requests into calls and outcomes into responses; `actors` run them.
 
+// Pages of the unit tests name the crate as applications do.
+#[cfg(test)]
+extern crate self as callboard;
+
 mod actors;
 mod app;
 mod arguments;
@@ -37,6 +41,7 @@ mod registry;
 mod render_cache;
 mod request;
 mod retained;
+mod session;
 mod settings;
 mod state;
 mod telemetry;
@@ -48,13 +53,14 @@ pub use callboard_protocol::{
     action_error::ActionError,
     de::{Form, Rest},
     js,
+    revalidation::Profile,
 };
-pub use context::{ActionContext, GuardContext, PageContext, Principal, Refusal};
+pub use context::{ActionContext, GuardContext, PageContext, Principal, Refusal, Revalidating};
 pub use cookies::{Cookie, SameSite};
 pub use form::{Action, Bound};
 pub use html::Html;
 pub use output::{Failure, PageError};
-pub use settings::{LogFormat, Setting, SettingError, Settings, Sources};
+pub use settings::{LogFormat, Secret, Setting, SettingError, Settings, Sources};
 
 /// What `#[action]` and `#[page]` expand to. Not for people; it changes without notice.
 #[doc(hidden)]
@@ -68,6 +74,6 @@ pub mod __private {
         form::bound_values,
         handle::serialize_action,
         output::{Output, PageOutput, PlainOutput, mismatch},
-        registry::{ACTIONS, ActionEntry, ArgumentEntry, Class, Guard, PAGES, PageEntry},
+        registry::{ACTIONS, ActionEntry, ArgumentEntry, Class, Fenced, Guard, PAGES, PageEntry},
     };
 }

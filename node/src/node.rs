@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use callboard_cluster::Versions;
+use callboard_cluster::cache::Versions;
 use callboard_protocol::{KeyRing, multipart, origin::AllowedOrigins, reply};
 use tokio::sync::{Notify, Semaphore};
 

@@ -117,10 +117,27 @@ pub struct PageEntry {
     pub tags: &'static [&'static str],
     /// How long a render may be served; `None` means until it is revalidated.
     pub ttl: Option<Duration>,
+    /// For how long after that it is served while a new one is made.
+    pub stale_while_revalidate: Option<Duration>,
+    /// For how long after its time to live it is served in place of one that fails.
+    pub stale_if_error: Option<Duration>,
+    /// What a node does that cannot know whether its renders are fresh.
+    pub fenced: Fenced,
     /// Whether renders are kept at all.
     pub cached: bool,
     /// Renders it.
     pub render: for<'a> fn(&'a PageContext) -> LocalBoxFuture<'a, Rendered>,
+}
+
+/// What a node does that has no lease on the log of revalidations: it cannot know whether its renders are fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fenced {
+    /// It renders for whoever asks.
+    Render,
+    /// It answers 503.
+    Refuse,
+    /// It serves what it knows of no revalidation of, and says so.
+    Stale,
 }
 
 /// An action of this application, with the names that clients know it by.

@@ -107,6 +107,8 @@ error_codes! {
     SpillFailed, "spill-failed", 503, Overloaded;
     /// No node could take the call: those that it belonged to left or died before they began it.
     Moved, "moved", 503, Overloaded;
+    /// The node cannot know at the moment whether what it keeps of the page is fresh, and the page wants no render.
+    Fenced, "fenced", 503, Overloaded;
     /// The node is stopping.
     Draining, "draining", 503, Overloaded;
     /// The action was still running at its deadline.

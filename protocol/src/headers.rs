@@ -64,6 +64,13 @@ headers! {
     CALLBOARD_REVALIDATED_AT = "callboard-revalidated-at";
     /// Response: `unconfirmed` if the revalidation could not be confirmed in time. Ours.
     CALLBOARD_REVALIDATION = "callboard-revalidation";
+    /// Response: what a client that saw this answer sends back, so that no node serves it anything older. Request: the same.
+    /// Browsers have it as a cookie of this name. Ours.
+    CALLBOARD_SESSION = "callboard-session";
+    /// Response: the number of the render that a page comes from. Ours.
+    CALLBOARD_RENDER = "callboard-render";
+    /// Response: how a page was found in the render cache, where `cache_debug_header` is set. Ours.
+    CALLBOARD_CACHE = "callboard-cache";
     /// Response: the code of what went wrong, the name of its page in `docs/errors/`. Ours.
     CALLBOARD_ERROR = "callboard-error";
     /// Response: `1` if this is the stored outcome of an earlier call; `body-not-kept` if without its body. Ours.

@@ -32,6 +32,7 @@ pub mod reply;
 pub mod revalidation;
 pub mod sealing;
 pub mod value;
+pub mod webhook;
 
 pub use action_id::ActionId;
 pub use error::ErrorCode;

@@ -1,73 +1,183 @@
 //! The fact "this tag is stale from here on", and where it stands among all such facts.
 
+mod tag;
+
 use std::fmt;
 
-/// A name on cached renders, hashed once: 64 bits that are the same on every node and build.
+pub use tag::{LAYOUT_DEPTH_MAX, Tag};
+
+/// What becomes of renders that are stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tag(u64);
-
-impl Tag {
-    /// The tag with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self(xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), NAMED))
-    }
-
-    /// The tag that every render of this path carries. The query is not part of it, and `/caf%C3%A9` is `/café`.
-    #[must_use]
-    pub fn path(path: &str) -> Self {
-        Self(xxhash_rust::xxh3::xxh3_64_with_seed(&percent_decoded(path), PATH))
-    }
-
-    /// The hash, for tables indexed by it.
-    #[must_use]
-    pub fn hash(self) -> u64 {
-        self.0
-    }
+pub enum Staleness {
+    /// They are served to nobody.
+    Hard,
+    /// They are served while a new one is made, but not for longer than this.
+    Soft {
+        /// After this they are dead, too; `None`: never.
+        expire_s: Option<u32>,
+    },
 }
 
-/// The bytes that a path's percent escapes stand for. What is no escape stays: two paths that come out alike are
-/// revalidated together, which is harmless.
-fn percent_decoded(path: &str) -> Vec<u8> {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, digit(tail.first()), digit(tail.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            _ => {
-                decoded.push(*first);
-                rest = tail;
-            }
+/// What whoever publishes waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Wait {
+    /// For nothing: every node catches up within its lease.
+    Eventual,
+    /// Until it stands in the log: whoever has the position sees it.
+    Session,
+    /// Until no node serves anything older.
+    Strict,
+}
+
+/// How long renders that were revalidated softly may still be served while a new one is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Profile(Option<u32>);
+
+impl Profile {
+    /// For ever: until a new render is there. What Next's `revalidateTag(tag, 'max')` means.
+    #[must_use]
+    pub const fn max() -> Self {
+        Self(None)
+    }
+
+    /// For this many seconds. For none, it is a hard revalidation.
+    #[must_use]
+    pub const fn seconds(seconds: u32) -> Self {
+        Self(Some(seconds))
+    }
+
+    /// For this many minutes.
+    #[must_use]
+    pub const fn minutes(minutes: u32) -> Self {
+        Self(Some(minutes.saturating_mul(60)))
+    }
+
+    /// For this many hours.
+    #[must_use]
+    pub const fn hours(hours: u32) -> Self {
+        Self(Some(hours.saturating_mul(3600)))
+    }
+
+    /// What becomes of the renders.
+    #[must_use]
+    pub const fn staleness(self) -> Staleness {
+        match self.0 {
+            Some(0) => Staleness::Hard,
+            expire_s => Staleness::Soft { expire_s },
         }
     }
-    decoded
 }
 
-/// Seeds keep a tag `/a` and the path `/a` apart. Any two fixed numbers do.
-const NAMED: u64 = 1;
-const PATH: u64 = 2;
+/// Which renders are stale.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Those that carry the tag.
+    Tag(String),
+    /// Those of the path, whatever their query.
+    Path(String),
+    /// Those of the path and of every path below it.
+    Layout(String),
+}
 
 /// What an action declared stale.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Revalidation {
-    /// Every render that carries the tag.
-    Tag(String),
-    /// Every render of the path, whatever its query.
-    Path(String),
+pub struct Revalidation {
+    /// Which renders.
+    pub target: Target,
+    /// What becomes of them.
+    pub staleness: Staleness,
+    /// What the action's answer waits for.
+    pub wait: Wait,
+}
+
+/// A tag or path is longer than one may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a {what} of {bytes} bytes; at most {bytes_max} are allowed")]
+pub struct NameTooLong {
+    what: &'static str,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+/// Longest tag, in bytes: that of Next.js (`NEXT_CACHE_TAG_MAX_LENGTH`).
+pub const TAG_BYTES_MAX: usize = 256;
+
+/// Longest path of a revalidation, in bytes: that of Next.js (`NEXT_CACHE_SOFT_TAG_MAX_LENGTH`).
+pub const PATH_BYTES_MAX: usize = 1024;
+
+/// Whether this may be the name of a tag.
+///
+/// # Errors
+///
+/// If it is too long.
+pub fn check_tag(name: &str) -> Result<(), NameTooLong> {
+    within("tag", name, TAG_BYTES_MAX)
+}
+
+fn within(what: &'static str, name: &str, bytes_max: usize) -> Result<(), NameTooLong> {
+    let bytes = name.len();
+    if bytes <= bytes_max { Ok(()) } else { Err(NameTooLong { what, bytes, bytes_max }) }
 }
 
 impl Revalidation {
+    /// Hard, and before the answer on every node.
+    const fn strict(target: Target) -> Self {
+        Self { target, staleness: Staleness::Hard, wait: Wait::Strict }
+    }
+
+    /// Of every render that carries the tag.
+    #[must_use]
+    pub fn of_tag(name: impl Into<String>) -> Self {
+        Self::strict(Target::Tag(name.into()))
+    }
+
+    /// Of every render of the path, whatever its query.
+    #[must_use]
+    pub fn of_path(path: impl Into<String>) -> Self {
+        Self::strict(Target::Path(path.into()))
+    }
+
+    /// Of every render of the path and of those below it.
+    #[must_use]
+    pub fn of_layout(path: impl Into<String>) -> Self {
+        Self::strict(Target::Layout(path.into()))
+    }
+
+    /// The same, softly: renders are served until a new one is there. Nobody waits for it.
+    #[must_use]
+    pub fn soft(self, profile: Profile) -> Self {
+        match profile.staleness() {
+            Staleness::Hard => self,
+            staleness @ Staleness::Soft { .. } => Self { staleness, wait: Wait::Eventual, ..self },
+        }
+    }
+
     /// The tag whose version is raised.
     #[must_use]
     pub fn tag(&self) -> Tag {
-        match self {
-            Self::Tag(name) => Tag::named(name),
-            Self::Path(path) => Tag::path(path),
+        match &self.target {
+            Target::Tag(name) => Tag::named(name),
+            Target::Path(path) => Tag::path(path),
+            Target::Layout(path) => Tag::layout(path),
         }
+    }
+
+    /// Whether its name is one.
+    ///
+    /// # Errors
+    ///
+    /// If it is too long.
+    pub fn check(&self) -> Result<(), NameTooLong> {
+        match &self.target {
+            Target::Tag(name) => check_tag(name),
+            Target::Path(path) | Target::Layout(path) => within("path", path, PATH_BYTES_MAX),
+        }
+    }
+
+    /// What is waited for when these are published together: the most that any of them asks for.
+    #[must_use]
+    pub fn wait_of(all: &[Self]) -> Wait {
+        all.iter().map(|revalidation| revalidation.wait).max().unwrap_or(Wait::Eventual)
     }
 }
 
@@ -78,7 +188,66 @@ impl Revalidation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LogPosition(u64);
 
+/// Which log a position stands in. A later one begins where the store forgot something of the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// Largest epoch: 28 bits.
+    pub const MAX: Self = Self((1 << 28) - 1);
+
+    /// The epoch as a number.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The epoch with this number, if there is one.
+    #[must_use]
+    pub const fn new(epoch: u64) -> Option<Self> {
+        if epoch <= Self::MAX.0 { Some(Self(epoch)) } else { None }
+    }
+
+    /// The epoch of this time: tens of seconds since 2020. A log that begins later has a later one, whatever was
+    /// forgotten.
+    #[must_use]
+    pub const fn at(unix_ms: u64) -> Self {
+        const FIRST_MS: u64 = 1_577_836_800_000;
+        let tens = unix_ms.saturating_sub(FIRST_MS) / 10_000;
+        if tens < Self::MAX.0 { Self(tens) } else { Self::MAX }
+    }
+
+    /// The position before the first of its log.
+    #[must_use]
+    pub const fn start(self) -> LogPosition {
+        LogPosition(self.0 << LogPosition::SEQUENCE_BITS)
+    }
+}
+
 impl LogPosition {
+    const SEQUENCE_BITS: u32 = 36;
+
+    /// Largest sequence of an epoch.
+    pub const SEQUENCE_MAX: u64 = (1 << Self::SEQUENCE_BITS) - 1;
+
+    /// The place with this number in the log of an epoch, if there is one.
+    #[must_use]
+    pub const fn new(epoch: Epoch, sequence: u64) -> Option<Self> {
+        if sequence <= Self::SEQUENCE_MAX { Some(Self(epoch.start().0 | sequence)) } else { None }
+    }
+
+    /// Which log.
+    #[must_use]
+    pub const fn epoch(self) -> Epoch {
+        Epoch(self.0 >> Self::SEQUENCE_BITS)
+    }
+
+    /// Which place of it.
+    #[must_use]
+    pub const fn sequence(self) -> u64 {
+        self.0 & Self::SEQUENCE_MAX
+    }
+
     /// The position as one number.
     #[must_use]
     pub fn as_u64(self) -> u64 {
@@ -87,7 +256,7 @@ impl LogPosition {
 
     /// The position with this number.
     #[must_use]
-    pub fn from_u64(position: u64) -> Self {
+    pub const fn from_u64(position: u64) -> Self {
         Self(position)
     }
 }
@@ -100,17 +269,54 @@ impl fmt::Display for LogPosition {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn a_tag_and_a_path_of_the_same_name_differ() {
-        assert_ne!(Tag::named("/a"), Tag::path("/a"));
-        assert_eq!(Revalidation::Path("/a".into()).tag(), Tag::path("/a"));
+    fn what_is_asked_for_without_a_word_is_hard_and_waited_for() {
+        let all = [Revalidation::of_tag("a"), Revalidation::of_path("/a"), Revalidation::of_layout("/a")];
+        for revalidation in &all {
+            assert_eq!((revalidation.staleness, revalidation.wait), (Staleness::Hard, Wait::Strict));
+        }
+        assert_eq!(all.map(|one| one.tag()), [Tag::named("a"), Tag::path("/a"), Tag::layout("/a")]);
     }
 
     #[test]
-    fn a_path_is_the_same_however_it_is_escaped() {
-        assert_eq!(Tag::path("/caf%C3%A9/%61"), Tag::path("/café/a"));
-        assert_ne!(Tag::path("/100%"), Tag::path("/100%25%25"));
+    fn soft_is_soft_for_as_long_as_the_profile_says() {
+        let soft = |profile| Revalidation::of_tag("a").soft(profile).staleness;
+        assert_eq!(soft(Profile::max()), Staleness::Soft { expire_s: None });
+        assert_eq!(soft(Profile::minutes(2)), Staleness::Soft { expire_s: Some(120) });
+        assert_eq!(soft(Profile::hours(u32::MAX)), Staleness::Soft { expire_s: Some(u32::MAX) });
+        assert_eq!(Revalidation::of_tag("a").soft(Profile::seconds(0)), Revalidation::of_tag("a"));
+        assert_eq!(Revalidation::of_tag("a").soft(Profile::max()).wait, Wait::Eventual);
+    }
+
+    #[test]
+    fn what_is_published_together_is_waited_for_as_the_strictest_of_it() {
+        let soft = Revalidation::of_tag("a").soft(Profile::max());
+        let session = Revalidation { wait: Wait::Session, ..soft.clone() };
+        assert_eq!(Revalidation::wait_of(&[]), Wait::Eventual);
+        assert_eq!(Revalidation::wait_of(&[soft.clone(), session.clone()]), Wait::Session);
+        assert_eq!(Revalidation::wait_of(&[soft, Revalidation::of_path("/"), session]), Wait::Strict);
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_says_how_long_one_may_be() {
+        let told = Revalidation::of_tag("x".repeat(1 << 20)).check().map_err(|error| error.to_string());
+        assert_eq!(told, Err("a tag of 1048576 bytes; at most 256 are allowed".to_owned()));
+        assert_eq!(Revalidation::of_tag("x".repeat(TAG_BYTES_MAX)).check(), Ok(()));
+        assert_eq!(Revalidation::of_layout("x".repeat(PATH_BYTES_MAX)).check(), Ok(()));
+        assert!(Revalidation::of_path("x".repeat(PATH_BYTES_MAX + 1)).check().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_position_is_its_epoch_and_sequence(epoch in 0..1_u64 << 28, sequence in 0..1_u64 << 36) {
+            let epoch = Epoch::new(epoch).expect("28 bits");
+            let position = LogPosition::new(epoch, sequence).expect("36 bits");
+            prop_assert_eq!((position.epoch(), position.sequence()), (epoch, sequence));
+            prop_assert_eq!(LogPosition::from_u64(position.as_u64()), position);
+        }
     }
 }

@@ -39,16 +39,21 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         Some(("bench", arguments)) => match arguments.subcommand() {
             Some(("node", arguments)) => bench::node(&bench::Options::of(arguments)),
             Some(("cluster", arguments)) => bench::cluster(&bench::ClusterOptions::of(arguments)),
+            Some(("cache", arguments)) => bench::cache(&bench::CacheOptions::of(arguments)),
             Some(("decode", arguments)) => bench::decode(&bench::DecodeOptions::of(arguments)),
             _ => unreachable!("clap asks for a benchmark"),
         },
         Some(("fuzz", arguments)) => fuzz::run(&fuzz::Options::of(arguments)),
         Some(("simulate", arguments)) => match arguments.subcommand() {
-            Some(("calls", arguments)) => simulate::calls(&simulate::Options::of(arguments)),
+            Some(("calls", arguments)) => simulate::CALLS.run(arguments),
+            Some(("cache", arguments)) => simulate::CACHE.run(arguments),
             _ => unreachable!("clap asks for a simulation"),
         },
         Some(("cluster", arguments)) => cluster::run(&cluster::Options::of(arguments)),
-        Some(("faults", arguments)) => faults::run(&faults::Options::of(arguments)?),
+        Some(("faults", arguments)) => match arguments.subcommand() {
+            Some(("cache", arguments)) => faults::cache::run(&faults::cache::Options::of(arguments)?),
+            _ => faults::run(&faults::Options::of(arguments)?),
+        },
         Some(("leashed", arguments)) => cluster::process::leash(arguments),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
@@ -90,6 +95,7 @@ fn command() -> Command {
             node,
             decode,
             cluster_command(),
+            cache_command(),
         ]))
         .subcommand(fuzz)
         .subcommand(simulate_command())
@@ -142,26 +148,23 @@ fn cluster_command() -> Command {
         .arg(write())
 }
 
+fn cache_command() -> Command {
+    Command::new("cache")
+        .about("Kept pages: what they cost beside a bare server and nginx, and what a revalidation costs")
+        .arg(number("rounds", "7", "Rounds; each measures everything but memory once"))
+        .arg(number("seconds", "3", "Seconds that each server is driven in a round"))
+        .arg(number("invalidations", "1000000", "Revalidations that are applied in a round"))
+        .arg(number("requests", "10000", "Requests at a time for a page that was just revalidated"))
+        .arg(number("entries", "1000000", "Pages that are kept to see what memory they take"))
+        .arg(workload())
+        .arg(write())
+}
+
 fn simulate_command() -> Command {
-    let calls = Command::new("calls")
-        .about("Calls between nodes, on a store and a network that fail")
-        .arg(
-            Arg::new("calls")
-                .long("calls")
-                .value_parser(simulate::count)
-                .default_value("1e6")
-                .help("Calls to simulate, such as 1e8"),
-        )
-        .arg(
-            Arg::new("seed")
-                .long("seed")
-                .value_parser(value_parser!(u64))
-                .help("The first seed; alone, it is the only one"),
-        );
     Command::new("simulate")
         .about("Seeded simulations, longer than those of ./test")
         .subcommand_required(true)
-        .subcommand(calls)
+        .subcommands([simulate::CALLS.command(), simulate::CACHE.command()])
 }
 
 #[cfg(test)]

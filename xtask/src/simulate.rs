@@ -3,24 +3,37 @@
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use clap::{ArgMatches, parser::ValueSource};
+use clap::{Arg, ArgMatches, parser::ValueSource, value_parser};
 
 use crate::repository;
 
-/// What to simulate.
-pub(crate) struct Options {
-    calls: Option<u64>,
-    seed: Option<u64>,
+/// A simulation, and what is counted in it.
+pub(crate) struct Simulation {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// What it shows.
+    pub(crate) about: &'static str,
+    /// What is counted.
+    pub(crate) counts: &'static str,
+    test: &'static str,
+    variable: &'static str,
 }
 
-impl Options {
-    pub(crate) fn of(arguments: &ArgMatches) -> Self {
-        let seed = arguments.get_one("seed").copied();
-        let asked = arguments.value_source("calls") == Some(ValueSource::CommandLine);
-        let calls = (asked || seed.is_none()).then(|| *arguments.get_one("calls").expect("it has a default"));
-        Self { calls, seed }
-    }
-}
+pub(crate) const CALLS: Simulation = Simulation {
+    name: "calls",
+    about: "Calls between nodes, on a store and a network that fail",
+    counts: "calls",
+    test: "sim",
+    variable: "SIMULATE_CALLS",
+};
+
+pub(crate) const CACHE: Simulation = Simulation {
+    name: "cache",
+    about: "Reads of the render cache while actions revalidate, on a log and a network that fail",
+    counts: "reads",
+    test: "cache_sim",
+    variable: "SIMULATE_READS",
+};
 
 /// A number of things, maybe as `1e8`.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
@@ -32,32 +45,52 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Simulates calls between nodes, and tells on standard output how far it is.
-pub(crate) fn calls(options: &Options) -> anyhow::Result<()> {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(repository::root()).args([
-        "test",
-        "--release",
-        "--locked",
-        "-p",
-        "callboard-cluster",
-        "--features",
-        "mutants",
-        "--test",
-        "sim",
-        "no_promise_is_broken",
-        "--",
-        "--nocapture",
-    ]);
-    if let Some(calls) = options.calls {
-        command.env("SIMULATE_CALLS", calls.to_string());
+impl Simulation {
+    /// Its command.
+    pub(crate) fn command(&self) -> clap::Command {
+        clap::Command::new(self.name).about(self.about).args([
+            Arg::new(self.counts)
+                .long(self.counts)
+                .value_parser(count)
+                .default_value("1e6")
+                .help(format!("How many {} to simulate, such as 1e8", self.counts)),
+            Arg::new("seed")
+                .long("seed")
+                .value_parser(value_parser!(u64))
+                .help("The first seed; alone, it is the only one"),
+        ])
     }
-    if let Some(seed) = options.seed {
-        command.env("SIMULATE_SEED", seed.to_string());
+
+    /// Simulates, and tells on standard output how far it is.
+    pub(crate) fn run(&self, arguments: &ArgMatches) -> anyhow::Result<()> {
+        let seed: Option<u64> = arguments.get_one("seed").copied();
+        let asked = arguments.value_source(self.counts) == Some(ValueSource::CommandLine);
+        let number: Option<u64> = arguments.get_one(self.counts).copied();
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(repository::root()).args([
+            "test",
+            "--release",
+            "--locked",
+            "-p",
+            "callboard-cluster",
+            "--features",
+            "mutants",
+            "--test",
+            self.test,
+            "no_promise_is_broken",
+            "--",
+            "--nocapture",
+        ]);
+        if let Some(number) = number.filter(|_| asked || seed.is_none()) {
+            command.env(self.variable, number.to_string());
+        }
+        if let Some(seed) = seed {
+            command.env("SIMULATE_SEED", seed.to_string());
+        }
+        let status = command.status().context("cannot run cargo")?;
+        ensure!(status.success(), "a promise was broken; the seeds are above");
+        Ok(())
     }
-    let status = command.status().context("cannot run cargo")?;
-    ensure!(status.success(), "a promise was broken; the seeds are above");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -30,9 +30,9 @@ pub(crate) type Decoded = Result<Answer, Unexpected>;
 #[error(
     "redis answered something unexpected where {0} belongs: does something else use the keys of this namespace?"
 )]
-pub(crate) struct Unexpected(&'static str);
+pub(crate) struct Unexpected(pub(crate) &'static str);
 
-type Part<T> = Result<T, Unexpected>;
+pub(crate) type Part<T> = Result<T, Unexpected>;
 
 pub(crate) fn done(_: Value) -> Decoded {
     Ok(Answer::Done)
@@ -244,19 +244,24 @@ pub(crate) fn verdict(value: Value) -> Decoded {
 }
 
 /// The parts of an array, one after the other.
-struct Parts(std::vec::IntoIter<Value>);
+pub(crate) struct Parts(std::vec::IntoIter<Value>);
 
 impl Parts {
-    fn of(value: Value, what: &'static str) -> Part<Self> {
+    pub(crate) fn of(value: Value, what: &'static str) -> Part<Self> {
         Ok(Self(list(value, what)?.into_iter()))
     }
 
-    fn next(&mut self) -> Part<Value> {
+    pub(crate) fn next(&mut self) -> Part<Value> {
         self.0.next().ok_or(Unexpected("one more part"))
+    }
+
+    /// Those that are left.
+    pub(crate) fn rest(self) -> std::vec::IntoIter<Value> {
+        self.0
     }
 }
 
-fn list(value: Value, what: &'static str) -> Part<Vec<Value>> {
+pub(crate) fn list(value: Value, what: &'static str) -> Part<Vec<Value>> {
     match value {
         Value::Array(parts) => Ok(parts),
         _ => Err(Unexpected(what)),
@@ -264,7 +269,7 @@ fn list(value: Value, what: &'static str) -> Part<Vec<Value>> {
 }
 
 /// A map, which scripts answer as an array.
-fn pairs(value: Value, what: &'static str) -> Part<Vec<(Value, Value)>> {
+pub(crate) fn pairs(value: Value, what: &'static str) -> Part<Vec<(Value, Value)>> {
     match value {
         Value::Nil => Ok(Vec::new()),
         Value::Map(pairs) => Ok(pairs),
@@ -280,7 +285,7 @@ fn pairs(value: Value, what: &'static str) -> Part<Vec<(Value, Value)>> {
     }
 }
 
-fn text<'a>(value: &'a Value, what: &'static str) -> Part<&'a str> {
+pub(crate) fn text<'a>(value: &'a Value, what: &'static str) -> Part<&'a str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| Unexpected(what)),
         Value::SimpleString(text) => Ok(text),
@@ -288,7 +293,7 @@ fn text<'a>(value: &'a Value, what: &'static str) -> Part<&'a str> {
     }
 }
 
-fn number<T: FromStr + TryFrom<i64>>(value: &Value, what: &'static str) -> Part<T> {
+pub(crate) fn number<T: FromStr + TryFrom<i64>>(value: &Value, what: &'static str) -> Part<T> {
     match value {
         Value::Int(number) => T::try_from(*number).map_err(|_| Unexpected(what)),
         value => parse(text(value, what)?, what),
@@ -302,11 +307,11 @@ fn bytes(value: Value) -> Part<Bytes> {
     }
 }
 
-fn parse<T: FromStr>(text: &str, what: &'static str) -> Part<T> {
+pub(crate) fn parse<T: FromStr>(text: &str, what: &'static str) -> Part<T> {
     text.parse().map_err(|_| Unexpected(what))
 }
 
-fn from_hex(text: &str, what: &'static str) -> Part<u128> {
+pub(crate) fn from_hex(text: &str, what: &'static str) -> Part<u128> {
     u128::from_str_radix(text, 16).map_err(|_| Unexpected(what))
 }
 

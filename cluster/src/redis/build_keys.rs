@@ -4,12 +4,7 @@
 use callboard_protocol::identity::RedisMillis;
 use redis::Value;
 
-use super::{
-    answers::{self, Unexpected},
-    connection::{Connection, Link},
-    scripts::Script,
-    store::{ask, failed},
-};
+use super::{answers, connection::Connection, keys::Keys, link::Link, scripts::Script};
 use crate::store::Failure;
 
 /// The record as it stood at a time of Redis' clock, the one that all nodes share.
@@ -34,11 +29,13 @@ impl Connection {
     ///
     /// [`Failure`], as for every command.
     pub async fn build_keys(&self) -> Result<BuildKeys, Failure> {
-        self.until_end(async {
-            let value = run(&self.link, &Script::BuildKeys.with_keys(&[self.link.keys.build_keys()])).await?;
-            self.understood(answers::build_keys(value))
-        })
-        .await
+        self.link
+            .until_end(async {
+                let value =
+                    run(&self.link, &Script::BuildKeys.with_keys(&[self.link.keys.build_keys()])).await?;
+                self.link.understood(answers::build_keys(value))
+            })
+            .await
     }
 
     /// Puts `new` in the place of the record that was `read`, and says whether it stands there now. If it does not,
@@ -51,20 +48,15 @@ impl Connection {
         let mut replace = Script::ReplaceBuildKeys.with_keys(&[self.link.keys.build_keys()]);
         // No record is empty.
         replace.arg(read.unwrap_or_default()).arg(new);
-        self.until_end(async { self.understood(answers::flag(&run(&self.link, &replace).await?)) }).await
-    }
-
-    fn understood<T>(&self, answer: Result<T, Unexpected>) -> Result<T, Failure> {
-        answer.map_err(|wrong| {
-            self.link.end(&wrong.to_string());
-            Failure::Silent
-        })
+        self.link
+            .until_end(async { self.link.understood(answers::flag(&run(&self.link, &replace).await?)) })
+            .await
     }
 }
 
-async fn run(link: &Link, script: &redis::Cmd) -> Result<Value, Failure> {
-    match ask(link, script).await {
+async fn run(link: &Link<Keys>, script: &redis::Cmd) -> Result<Value, Failure> {
+    match link.ask(script).await {
         Ok(value) => Ok(value),
-        Err(error) => Err(failed(link, &error, false).await),
+        Err(error) => Err(link.failed(&error, false).await),
     }
 }

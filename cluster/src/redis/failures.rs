@@ -65,6 +65,20 @@ pub enum OpenError {
         /// In its words, if it had any.
         source: Option<RedisError>,
     },
+    /// A key of the cluster is something else than it should be.
+    #[error(
+        "redis at {place} has a {found} at {key}, where a {expected} belongs: delete it, or choose another namespace"
+    )]
+    OtherKind {
+        /// Where.
+        place: String,
+        /// The key.
+        key: String,
+        /// What is there.
+        found: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
     /// It is there, but does not work now.
     #[error("redis at {place} refuses to work")]
     Refused {
@@ -112,6 +126,7 @@ impl OpenError {
             | Self::Forbidden { .. }
             | Self::TooOld { .. }
             | Self::NoIncarnation { .. }
+            | Self::OtherKind { .. }
             | Self::NoCryptography { .. } => false,
         }
     }
@@ -197,6 +212,12 @@ mod tests {
             OpenError::Replica { place: place() },
             OpenError::TooOld { place: place(), version: "6.2.0".to_owned() },
             OpenError::NoIncarnation { place: place(), source: None },
+            OpenError::OtherKind {
+                place: place(),
+                key: "{cb:NAMESPACE:rc}:log".to_owned(),
+                found: "string".to_owned(),
+                expected: "stream",
+            },
             OpenError::Refused { place: place(), source: source() },
             OpenError::NoMaster { place: place(), name: "main".to_owned() },
             OpenError::NoOwner { place: place(), slot: 42 },

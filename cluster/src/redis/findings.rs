@@ -7,10 +7,7 @@ use std::{
 
 use redis::RedisResult;
 
-use super::{
-    connection::{Connection, Link},
-    store::failed,
-};
+use super::{connection::Connection, keys::Keys, link::Link};
 use crate::store::Failure;
 
 /// How often the way to Redis and back is measured.
@@ -51,17 +48,18 @@ impl Connection {
     ///
     /// [`Failure`], as for every command.
     pub async fn inspect(&self, unix_ms: impl Fn() -> u64 + Send + Sync) -> Result<Findings, Failure> {
-        self.until_end(async {
-            match look(&self.link, unix_ms).await {
-                Ok(findings) => Ok(findings),
-                Err(error) => Err(failed(&self.link, &error, true).await),
-            }
-        })
-        .await
+        self.link
+            .until_end(async {
+                match look(&self.link, unix_ms).await {
+                    Ok(findings) => Ok(findings),
+                    Err(error) => Err(self.link.failed(&error, true).await),
+                }
+            })
+            .await
     }
 }
 
-async fn look(link: &Link, unix_ms: impl Fn() -> u64) -> RedisResult<Findings> {
+async fn look(link: &Link<Keys>, unix_ms: impl Fn() -> u64) -> RedisResult<Findings> {
     let mut redis = link.redis.clone();
     let info: String = redis::cmd("INFO").query_async(&mut redis).await?;
     let said: HashMap<_, _> = info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();

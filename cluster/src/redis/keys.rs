@@ -1,7 +1,7 @@
 //! The name of every key. All of one lane carry one hash tag, so they live on one shard of a Redis Cluster and one script
 //! may touch several.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use callboard_protocol::identity::Boot;
 
@@ -127,10 +127,56 @@ impl Keys {
         let own = OfSession::ALL.map(|kind| self.of(kind, boot));
         std::iter::once(self.view()).chain(own).collect()
     }
+}
+
+/// Names the keys of a cluster's log of revalidations, and the channel that tells of it.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheKeys {
+    tag: Box<str>,
+    names: Arc<[String; 6]>,
+}
+
+impl CacheKeys {
+    /// What each key is, in the order of [`all`](Self::all), which ends with the channel.
+    pub(crate) const KINDS: [&str; 5] = ["hash", "stream", "zset", "hash", "hash"];
+
+    pub(crate) fn new(namespace: &Namespace) -> Self {
+        let tag = format!("{{cb:{namespace}:rc}}");
+        let names = ["inc", "log", "acks", "grants", "declared", "push"].map(|name| format!("{tag}:{name}"));
+        Self { tag: tag.into(), names: Arc::new(names) }
+    }
+
+    /// All of them, as the scripts take them.
+    pub(crate) fn all(&self) -> &[String; 6] {
+        &self.names
+    }
+
+    /// The channel on which is pushed.
+    pub(crate) fn channel(&self) -> &str {
+        &self.names[5]
+    }
+}
+
+impl Tagged for CacheKeys {
+    fn tag(&self) -> &str {
+        &self.tag
+    }
+}
+
+/// Keys that carry one hash tag.
+pub(crate) trait Tagged {
+    /// The hash tag, with its braces.
+    fn tag(&self) -> &str;
 
     /// Two keys that exist only within one script, while a connection is made.
-    pub(crate) fn probes(&self) -> [String; 2] {
-        ["a", "b"].map(|name| format!("{}:probe:{name}", self.tag))
+    fn probes(&self) -> [String; 2] {
+        ["a", "b"].map(|name| format!("{}:probe:{name}", self.tag()))
+    }
+}
+
+impl Tagged for Keys {
+    fn tag(&self) -> &str {
+        &self.tag
     }
 }
 
@@ -153,6 +199,13 @@ mod tests {
             ]
         );
         assert_eq!(keys.idempotency(1), "{cb:guest-book.1:0}:idem:00000000000000000000000000000001");
+    }
+
+    #[test]
+    fn all_keys_of_the_log_have_one_hash_tag() {
+        let keys = CacheKeys::new(&"test".parse().unwrap());
+        assert!(keys.all().iter().all(|key| key.starts_with("{cb:test:rc}:")));
+        assert_eq!(keys.channel(), "{cb:test:rc}:push");
     }
 
     #[test]

@@ -7,10 +7,12 @@
 
 mod answers;
 mod build_keys;
+mod cache;
 mod connection;
 mod failures;
 mod findings;
 mod keys;
+mod link;
 mod resolve;
 mod scripts;
 mod store;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 pub use self::{
     build_keys::BuildKeys,
+    cache::{CacheConnection, CacheStore, Pushes},
     connection::Connection,
     failures::OpenError,
     findings::Findings,
@@ -46,6 +49,14 @@ pub struct Settings {
     pub block: Duration,
     /// How long it may take to find Redis, connect, and learn which it is. Default 2 s.
     pub open_timeout: Duration,
+    /// Most entries of the log of revalidations, about; of more the oldest are gone, and whoever has not read them keeps no
+    /// render. Default 100,000.
+    pub cache_log_entries_max: usize,
+    /// Most entries of it that one answer holds. Default 1,024.
+    pub cache_read_entries_max: usize,
+    /// How many replicas must have a revalidation or a lease before it counts, and how long that may take. Needed where a
+    /// replica may be promoted; off by default.
+    pub cache_replicas_wait: Option<(u32, Duration)>,
 }
 
 impl Settings {
@@ -60,6 +71,9 @@ impl Settings {
             keys_ttl: Duration::from_hours(1),
             block: Duration::from_millis(1600),
             open_timeout: Duration::from_secs(2),
+            cache_log_entries_max: 100_000,
+            cache_read_entries_max: 1024,
+            cache_replicas_wait: None,
         }
     }
 }

@@ -9,12 +9,11 @@ use redis::{
 use super::{
     Settings,
     failures::OpenError,
-    keys::Keys,
     url::{Kind, Url},
 };
 
-/// The address to connect to now.
-pub(crate) async fn resolve(settings: &Settings) -> Result<ConnectionInfo, OpenError> {
+/// The address to connect to now, of whoever has the keys with this hash tag.
+pub(crate) async fn resolve(settings: &Settings, tag: &str) -> Result<ConnectionInfo, OpenError> {
     let url = &settings.url;
     let address = match &url.kind {
         Kind::Node(address) => address.clone(),
@@ -29,10 +28,9 @@ pub(crate) async fn resolve(settings: &Settings) -> Result<ConnectionInfo, OpenE
             .ok_or_else(|| OpenError::NoMaster { place: url.to_string(), name: master.clone() })?
         }
         Kind::Cluster { seeds } => {
-            let view = Keys::new(&settings.namespace, settings.lane).view();
             let mut slot = 0;
             ask_in_turn(url, seeds, &url.login, async |connection, asked| {
-                slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&view).query_async(connection).await?;
+                slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(tag).query_async(connection).await?;
                 let ranges: Vec<Value> = redis::cmd("CLUSTER").arg("SLOTS").query_async(connection).await?;
                 Ok(owner(&ranges, slot).map(|(host, port)| match host {
                     Some(host) => elsewhere(asked, host, port),

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Pipeline};
 
-/// What the user of Redis has to be allowed to do, on keys `{cb:<namespace>:*`, in the notation of its access lists.
+/// What the user of Redis has to be allowed to do, on keys and channels `{cb:<namespace>:*`, in the notation of its access
+/// lists.
 ///
 /// A connection checks it when it is opened: a script that ran into a missing permission half-way would leave its work
 /// half done.
@@ -18,16 +19,24 @@ pub const ACL_COMMANDS: &[&str] = &[
     "hexists",
     "hget",
     "hgetall",
+    "hincrby",
+    "hkeys",
+    "hlen",
     "hmget",
     "hset",
+    "hsetnx",
     "incr",
     "info",
     "mget",
     "pexpire",
+    "publish",
     "rename",
     "script|load",
     "set",
+    "subscribe",
     "time",
+    "type",
+    "unlink",
     "xack",
     "xadd",
     "xdel",
@@ -39,7 +48,13 @@ pub const ACL_COMMANDS: &[&str] = &[
     "xrange",
     "xread",
     "xreadgroup",
+    "xrevrange",
     "xtrim",
+    "zadd",
+    "zcard",
+    "zrange",
+    "zrem",
+    "zscore",
 ];
 
 /// One of the scripts.
@@ -67,6 +82,27 @@ pub(crate) enum Script {
     IdempotencyRestore,
     BuildKeys,
     ReplaceBuildKeys,
+    CacheOpen,
+    CacheRenew,
+    CachePublish,
+    CacheAcknowledge,
+    CacheRegistered,
+    CacheReap,
+    CacheLeave,
+}
+
+/// The text of a script on the log of revalidations.
+macro_rules! cache {
+    ($first_line:literal, $name:literal) => {
+        concat!(
+            $first_line,
+            include_str!("scripts/memory.lua"),
+            "\n",
+            include_str!("scripts/cache/shared.lua"),
+            "\n",
+            include_str!(concat!("scripts/cache/", $name, ".lua"))
+        )
+    };
 }
 
 /// With the first line, Redis checks before it starts the script whether there is memory, replicas and permission to
@@ -78,6 +114,8 @@ macro_rules! writes {
     (shared, $name:literal) => {
         concat!(
             "#!lua\n",
+            include_str!("scripts/memory.lua"),
+            "\n",
             include_str!("scripts/shared.lua"),
             "\n",
             include_str!(concat!("scripts/", $name, ".lua"))
@@ -85,7 +123,7 @@ macro_rules! writes {
     };
 }
 
-const TEXTS: [(Script, &str); 22] = [
+const TEXTS: [(Script, &str); 29] = [
     (Script::Incarnation, concat!("#!lua flags=no-writes\n", include_str!("scripts/incarnation.lua"))),
     (Script::Probe, writes!("probe")),
     (Script::OpenInbox, writes!(shared, "open_inbox")),
@@ -108,6 +146,13 @@ const TEXTS: [(Script, &str); 22] = [
     (Script::IdempotencyRestore, writes!("idempotency_restore")),
     (Script::BuildKeys, concat!("#!lua flags=no-writes\n", include_str!("scripts/build_keys.lua"))),
     (Script::ReplaceBuildKeys, writes!("replace_build_keys")),
+    (Script::CacheOpen, cache!("#!lua\n", "open")),
+    (Script::CacheRenew, cache!("#!lua\n", "renew")),
+    (Script::CachePublish, cache!("#!lua\n", "publish")),
+    (Script::CacheAcknowledge, cache!("#!lua\n", "acknowledge")),
+    (Script::CacheRegistered, cache!("#!lua flags=no-writes\n", "registered")),
+    (Script::CacheReap, cache!("#!lua\n", "reap")),
+    (Script::CacheLeave, cache!("#!lua\n", "leave")),
 ];
 
 static HASHES: LazyLock<[String; TEXTS.len()]> =

@@ -3,19 +3,18 @@
 use std::{fmt::Write as _, time::Duration};
 
 use callboard_protocol::identity::Boot;
-use redis::{Cmd, RedisResult, Value};
+use redis::{Cmd, Value};
 
 use super::{
     answers::{self, Decoded},
-    connection::Link,
-    failures::Meaning,
-    keys::OfSession,
+    keys::{Keys, OfSession},
+    link::Link,
     scripts::Script,
 };
 use crate::store::{Answer, Command, EntryId, Failure, Profile, RUNNING_MS, Record, Stream};
 
 /// Performs a command. What is asked first is sent at the first poll.
-pub(crate) async fn perform(link: Link, command: Command) -> Result<Answer, Failure> {
+pub(crate) async fn perform(link: Link<Keys>, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::ReadReplies { boot, after, frames_max } => read_replies(link, boot, after, frames_max).await,
         Command::ReadRequests { boot, frames_max } => {
@@ -29,9 +28,9 @@ pub(crate) async fn perform(link: Link, command: Command) -> Result<Answer, Fail
         Command::Leases { boots } if boots.is_empty() => Ok(Answer::Leases(Vec::new())),
         command => {
             let (question, kind, decode) = question(&link, &command);
-            match ask(&link, &question).await {
-                Ok(value) => decoded(&link, decode(value)),
-                Err(error) => Err(failed(&link, &error, kind == Kind::Plain).await),
+            match link.ask(&question).await {
+                Ok(value) => link.understood(decode(value)),
+                Err(error) => Err(link.failed(&error, kind == Kind::Plain).await),
             }
         }
     }
@@ -47,7 +46,7 @@ enum Kind {
 type Decode = fn(Value) -> Decoded;
 
 /// What is asked of Redis for a command that does not wait.
-fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
+fn question(link: &Link<Keys>, command: &Command) -> (Cmd, Kind, Decode) {
     let keys = &link.keys;
     match command {
         Command::Leases { boots } => {
@@ -76,7 +75,7 @@ fn question(link: &Link, command: &Command) -> (Cmd, Kind, Decode) {
 }
 
 /// Scripts on sessions and on the view.
-fn script_on_session(link: &Link, command: &Command) -> (Cmd, Decode) {
+fn script_on_session(link: &Link<Keys>, command: &Command) -> (Cmd, Decode) {
     let keys = &link.keys;
     let ttl_ms = link.settings.keys_ttl.as_millis() as u64;
     let of_session = |script: Script, boot: Boot| script.with_keys(&keys.session(boot));
@@ -134,7 +133,7 @@ fn script_on_session(link: &Link, command: &Command) -> (Cmd, Decode) {
 }
 
 /// Scripts on what is known of idempotency keys.
-fn script_on_record(link: &Link, command: &Command) -> (Cmd, Decode) {
+fn script_on_record(link: &Link<Keys>, command: &Command) -> (Cmd, Decode) {
     let keys = &link.keys;
     match command {
         Command::IdempotencyBegin { idempotency, boot, call, attempt, again } => {
@@ -167,7 +166,7 @@ fn script_on_record(link: &Link, command: &Command) -> (Cmd, Decode) {
     }
 }
 
-fn read_group(link: &Link, boot: Boot, after: &str, frames_max: usize, wait: bool) -> Cmd {
+fn read_group(link: &Link<Keys>, boot: Boot, after: &str, frames_max: usize, wait: bool) -> Cmd {
     let mut read = redis::cmd("XREADGROUP");
     read.arg("GROUP").arg("g").arg("o").arg("COUNT").arg(frames_max);
     if wait {
@@ -178,9 +177,9 @@ fn read_group(link: &Link, boot: Boot, after: &str, frames_max: usize, wait: boo
 }
 
 /// Reads by the group, so that what is read is claimed.
-async fn read_claiming(link: Link, boot: Boot, read: Cmd) -> Result<Answer, Failure> {
-    let error = match ask(&link, &read).await {
-        Ok(frames) => return decoded(&link, answers::frames(frames)),
+async fn read_claiming(link: Link<Keys>, boot: Boot, read: Cmd) -> Result<Answer, Failure> {
+    let error = match link.ask(&read).await {
+        Ok(frames) => return link.understood(answers::frames(frames)),
         Err(error) => error,
     };
     match error.code() {
@@ -188,59 +187,36 @@ async fn read_claiming(link: Link, boot: Boot, read: Cmd) -> Result<Answer, Fail
         // The stream was renamed while the read waited, or Redis stopped being a master.
         Some("UNBLOCKED") => {
             let exists = redis::cmd("EXISTS").arg(link.keys.of(OfSession::Requests, boot)).clone();
-            match ask(&link, &exists).await {
+            match link.ask(&exists).await {
                 Ok(Value::Int(0)) => Ok(Answer::Gone),
                 _ => Err(Failure::Refused(error.to_string())),
             }
         }
-        _ => Err(failed(&link, &error, true).await),
+        _ => Err(link.failed(&error, true).await),
     }
 }
 
 /// Reads from the last entry seen. Such a read waits for a stream that is not there just as for one that is empty, so one
 /// that waited for nothing is followed by the question whether it is there.
-async fn read_replies(link: Link, boot: Boot, after: EntryId, frames_max: usize) -> Result<Answer, Failure> {
+async fn read_replies(
+    link: Link<Keys>,
+    boot: Boot,
+    after: EntryId,
+    frames_max: usize,
+) -> Result<Answer, Failure> {
     let stream = link.keys.of(OfSession::Replies, boot);
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(frames_max).arg("BLOCK").arg(block_ms(link.settings.block));
     read.arg("STREAMS").arg(&stream).arg(after.to_string());
-    match ask(&link, &read).await {
-        Ok(Value::Nil) => match ask(&link, redis::cmd("EXISTS").arg(&stream)).await {
+    match link.ask(&read).await {
+        Ok(Value::Nil) => match link.ask(redis::cmd("EXISTS").arg(&stream)).await {
             Ok(Value::Int(0)) => Ok(Answer::Gone),
             Ok(_) => Ok(Answer::Frames(Vec::new())),
-            Err(error) => Err(failed(&link, &error, true).await),
+            Err(error) => Err(link.failed(&error, true).await),
         },
-        Ok(frames) => decoded(&link, answers::frames(frames)),
-        Err(error) => Err(failed(&link, &error, true).await),
+        Ok(frames) => link.understood(answers::frames(frames)),
+        Err(error) => Err(link.failed(&error, true).await),
     }
-}
-
-pub(crate) async fn ask(link: &Link, question: &Cmd) -> RedisResult<Value> {
-    let mut redis = link.redis.clone();
-    redis.send_packed_command(question).await?.extract_error()
-}
-
-/// What a failure means. Scripts that Redis forgot are loaded, but the command is left to whoever asked: sent once more
-/// from here, it would come after commands that were asked later.
-pub(crate) async fn failed(link: &Link, error: &redis::RedisError, whole: bool) -> Failure {
-    let meaning = Meaning::of(error, whole);
-    if meaning.load {
-        let loaded: RedisResult<Vec<String>> = Script::load_all().query_async(&mut link.redis.clone()).await;
-        if let Err(error) = loaded {
-            link.end(&error.to_string());
-        }
-    }
-    if let Some(why) = meaning.ends {
-        link.end(&why);
-    }
-    meaning.failure
-}
-
-fn decoded(link: &Link, answer: Decoded) -> Result<Answer, Failure> {
-    answer.map_err(|wrong| {
-        link.end(&wrong.to_string());
-        Failure::Silent
-    })
 }
 
 fn with(mut command: Cmd, arguments: impl redis::ToRedisArgs) -> Cmd {

@@ -6,6 +6,7 @@
 
 mod bad_days;
 mod build_keys;
+mod cache;
 mod cases;
 mod connections;
 mod differential;

@@ -3,11 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use callboard_cluster::{
+    cache::store as cache,
     core::Connection as Role,
-    redis::{Connection, OpenError},
+    redis::{CacheConnection, CacheStore, Connection, OpenError, Pushes},
     store::{Answer, Command},
 };
-use callboard_protocol::identity::Incarnation;
+use callboard_protocol::{
+    identity::Incarnation,
+    revalidation::{Epoch, LogPosition},
+};
 
 use crate::{
     server::Server,
@@ -99,6 +103,8 @@ async fn nodes_of_a_redis_cluster_lead_to_the_one_that_has_the_keys() {
     }
     assert!(incarnations.iter().all(|incarnation| *incarnation == incarnations[0]));
 
+    the_log_is_found_by_its_own_keys(&urls).await;
+
     // Whoever does not have the keys says so.
     let (mut refused, mut performed) = (0, 0);
     for node in &nodes {
@@ -109,6 +115,22 @@ async fn nodes_of_a_redis_cluster_lead_to_the_one_that_has_the_keys() {
         }
     }
     assert_eq!((refused, performed), (2, 1));
+}
+
+/// It has another hash tag, and so may be at another node than calls are.
+async fn the_log_is_found_by_its_own_keys(urls: &[String]) {
+    let log = |url: &String| CacheStore::new(Arc::new(settings(url)));
+    let mut pushes = Pushes::open(&log(&urls[0])).await.unwrap();
+    for url in urls {
+        let connection = CacheConnection::open(&log(url)).await.unwrap();
+        let open = cache::Command::Open { known: Epoch::default(), seen: LogPosition::default() };
+        let Ok(cache::Answer::Opened { epoch, tail }) = connection.perform(open).await else { panic!() };
+        let (process, marks) = (boot(1).process, Arc::new([]));
+        let publish = cache::Command::Publish { process, epoch, after: tail, marks };
+        assert!(matches!(connection.perform(publish).await, Ok(cache::Answer::Published { .. })));
+        let told = pushes.next().await;
+        assert!(matches!(told, Some(cache::Push::Entry(_))), "{told:?}");
+    }
 }
 
 /// Goal: a binary without cryptography is told so, whatever is asked first. Method: nobody installs any here.

@@ -53,6 +53,7 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
             weathered(seed, Weather::Kills, &mix)
         }
         Mutant::SettleFirst | Mutant::ReplyFirst => weathered(seed, Weather::Calm, &Mix::default()),
+        cache => unreachable!("{} is of another simulation", cache.id()),
     }
 }
 

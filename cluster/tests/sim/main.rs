@@ -202,7 +202,7 @@ const SEEDS_MAX: u64 = 20;
 #[test]
 fn every_mutant_is_caught_by_its_directed_plan() {
     let only = std::env::var("MUTANT").ok();
-    let mutants = Mutant::ALL.iter().copied();
+    let mutants = Mutant::CALLS.iter().copied();
     let mut wrong = Vec::new();
     for mutant in mutants.filter(|mutant| only.as_deref().is_none_or(|id| id == mutant.id())) {
         let caught = (0..SEEDS_MAX).find_map(|seed| caught_by(mutant, seed).map(|by| (seed, by)));

@@ -2,10 +2,12 @@
 
 mod arguments;
 mod counters;
+mod kept;
 mod ledger;
 mod pages;
 mod sealed;
 mod streams;
+mod tagged;
 mod uploads;
 
 use std::{process::ExitCode, time::Duration};

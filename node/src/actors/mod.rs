@@ -14,7 +14,7 @@ pub(crate) use link::Links;
 pub(crate) use membership::{
     Begin, Feed, Leave, Membership, RunEnded, RunResult, SharedStore, Standing, Submit, Unreachable,
 };
-pub(crate) use revalidator::{Publish, Revalidator};
+pub(crate) use revalidator::{CacheLinks, CatchUp, Publish, Retire, Revalidator, SharedLog};
 pub(crate) use settlement::{Published, Replayed, Reply, Rows, Settlement};
-pub(crate) use slot_worker::{Execute, SlotWorker};
+pub(crate) use slot_worker::{Execute, SlotWorker, publish};
 pub(crate) use tell::Tell;

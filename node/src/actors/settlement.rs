@@ -44,9 +44,9 @@ pub(crate) enum Replayed {
 /// What is known of a call's revalidations.
 #[derive(Debug)]
 pub(crate) enum Published {
-    /// There were none.
+    /// There were none, or none that anybody waits for.
     Nothing,
-    /// Applied on this node, and their place in the order.
+    /// What they waited for has come true, and their place in the order.
     At(LogPosition),
     /// Not confirmed in time; they may yet apply.
     Unconfirmed,

@@ -110,10 +110,18 @@ pub(super) async fn act(
     let effects = cx.effects();
     // The inner block makes a panic before the first await one of the action's, too.
     let acting = AssertUnwindSafe(async move { (action.entry.run)(cx, arguments).await }).catch_unwind();
-    let outcome = acting.await.unwrap_or_else(|panic| Outcome {
+    let mut outcome = acting.await.unwrap_or_else(|panic| Outcome {
         settled: Settled::Thrown(panicked(&*panic)),
         effects: effects.take(),
     });
+    let too_long = outcome.effects.revalidations.iter().find_map(|asked| asked.check().err());
+    if let (Some(too_long), Settled::Value(_)) = (too_long, &outcome.settled) {
+        outcome.settled = Settled::Thrown(Thrown {
+            code: ErrorCode::ActionFailed,
+            digest: "tag-too-long".into(),
+            private: format!("the action revalidated {too_long}"),
+        });
+    }
     if let Settled::Thrown(thrown) = &outcome.settled {
         warn!(call = %info.id, action = action.entry.name, code = %thrown.code, error = thrown.private, "action failed");
     }
@@ -126,18 +134,19 @@ pub(super) fn revalidations(action: &RegisteredAction, outcome: &Outcome) -> Vec
     if matches!(outcome.settled, Settled::Mismatch(_)) {
         return Vec::new();
     }
-    let declared = action.entry.revalidates.iter().map(|tag| Revalidation::Tag((*tag).to_owned()));
+    let declared = action.entry.revalidates.iter().map(|tag| Revalidation::of_tag(*tag));
     declared.chain(outcome.effects.revalidations.iter().cloned()).collect()
 }
 
-async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Published {
+/// Publishes, and waits for what the strictest of them waits for, but no longer than `publish_timeout`.
+pub(crate) async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Published {
     if revalidations.is_empty() {
         return Published::Nothing;
     }
     // Spawned: it applies in the end, whether somebody still waits for it or not.
     let publishing = actix::spawn(node.revalidator.send(Publish { revalidations }));
     if let Ok(Ok(Ok(position))) = tokio::time::timeout(node.settings.publish_timeout, publishing).await {
-        return Published::At(position);
+        return position.map_or(Published::Nothing, Published::At);
     }
     error!(waited = ?node.settings.publish_timeout, "revalidations were not confirmed");
     Published::Unconfirmed

@@ -1,27 +1,32 @@
 //! The start of a node's membership: of a cluster, or of the one that it is alone.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, Arbiter};
 use callboard_cluster::{
+    cache::{self, Versions},
     core::{Core, Settings as CoreSettings},
     memory::Store,
     mutant::Mutants,
     placement::lined_action,
-    redis,
+    redis::{self, CacheStore},
     store::Profile,
 };
 use callboard_protocol::{
     KeyRing,
     envelope::Namespace,
     identity::{Incarnation, ProcessId},
+    revalidation::{Epoch, LogPosition, Tag},
 };
 
 use super::App;
 use crate::{
-    actors::{Links, Membership, SharedStore, SlotWorker, Standing},
+    actors::{
+        CacheLinks, CatchUp, Links, Membership, Revalidator, SharedLog, SharedStore, SlotWorker, Standing,
+    },
     build_id::BuildId,
-    doctor,
+    clock,
+    doctor::{self, Presence},
     keys::{Keys, Purpose, shared::Remembered},
     registry::{Class, Registry},
     settings::Settings,
@@ -58,15 +63,15 @@ pub(super) async fn keys(
     let Some(cluster) = super::commands::cluster(app, settings)? else {
         return Ok((Keys::load(app.name, settings, state_dir, build, Purpose::Serve)?, None));
     };
-    let (keys, remembered) = match Keys::configured(app.name, settings)? {
-        Some(keys) => (keys, None),
+    let (keys, remembered, presence) = match Keys::configured(app.name, settings)? {
+        Some(keys) => (keys, None, Presence::Hoped),
         None => {
             let (keys, remembered) =
                 Keys::load_shared(&cluster.redis, settings, build, Purpose::Serve).await?;
-            (keys, Some(remembered))
+            (keys, Some(remembered), Presence::Needed)
         }
     };
-    let core = doctor::look_at_start(&cluster).await?;
+    let core = doctor::look_at_start(&cluster, presence).await?;
     Ok((keys, Some(Clustered { redis: cluster.redis, core, remembered })))
 }
 
@@ -120,6 +125,31 @@ pub(super) fn start_slot_workers(settings: &Settings) -> Vec<Addr<SlotWorker>> {
     (0..workers).map(start).collect()
 }
 
+/// The node's copy of the log of revalidations: of its cluster's, or of its own. Gives what readers need of it, too.
+pub(super) async fn start_revalidator(
+    settings: &Settings,
+    registry: &Registry,
+    redis: Option<Arc<redis::Settings>>,
+) -> anyhow::Result<(Addr<Revalidator>, Arc<Versions>)> {
+    let process = ProcessId::from_u128(rand::random());
+    let declared = registry.actions().flat_map(|action| action.entry.revalidates);
+    let declared: BTreeSet<Tag> = declared.map(|tag| Tag::named(tag)).collect();
+    let core =
+        cache::Core::new(process, declared.into_iter().collect(), Arc::new(settings.cache()?), mutants());
+    let log = match redis {
+        // Positions go on growing: browsers may hold one of an earlier run.
+        None => SharedLog::Memory(Box::new(
+            cache::memory::Store::new(mutants()).after(Epoch::at(clock::unix_ms())),
+        )),
+        Some(redis) => SharedLog::Redis(CacheLinks::new(CacheStore::new(redis))),
+    };
+    let versions = Arc::clone(core.versions());
+    let revalidator = Revalidator::new(core, log).start();
+    // Once it answers it has begun, and a node that is alone has its lease.
+    revalidator.send(CatchUp(LogPosition::default())).await?;
+    Ok((revalidator, versions))
+}
+
 /// Nobody else sees the store of a node that is alone, so nothing there gets old.
 fn alone(settings: &Settings) -> CoreSettings {
     const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 10);
@@ -144,10 +174,10 @@ fn mutants() -> Mutants {
     use callboard_cluster::mutant::Mutant;
 
     let Ok(name) = std::env::var(crate::settings::TEST_MUTANT) else { return Mutants::NONE };
-    let mutant = Mutant::ALL.iter().find(|mutant| mutant.id() == name || format!("{mutant:?}") == name);
+    let mutant = Mutant::all().find(|mutant| mutant.id() == name || format!("{mutant:?}") == name);
     let mutant = mutant.unwrap_or_else(|| panic!("there is no mutant {name:?}"));
     tracing::error!(%name, about = mutant.about(), "a rule is left out: this is a test");
-    Mutants::only(*mutant)
+    Mutants::only(mutant)
 }
 
 #[cfg(not(feature = "mutants"))]

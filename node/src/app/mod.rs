@@ -10,6 +10,8 @@ use std::{future::Future, panic::Location, path::PathBuf, process::ExitCode};
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
 
 pub use serve::Running;
+#[cfg(test)]
+pub(crate) use serve::start;
 
 use crate::{
     registry::{ACTIONS, ActionEntry, PAGES, PageEntry},

@@ -10,9 +10,7 @@ use std::{
     },
 };
 
-use actix::Actor as _;
 use anyhow::Context as _;
-use callboard_cluster::Versions;
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
@@ -22,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::{App, Start, members};
 use crate::{
-    actors::{Begin, Leave, Revalidator, Standing, Tell as _},
+    actors::{Begin, Leave, Retire, Standing, Tell as _},
     build_id::BuildId,
     http::Servers,
     node::Node,
@@ -54,7 +52,7 @@ fn announcement(node: &Node, servers: &Servers) -> String {
 }
 
 /// Everything but the sockets: identity, keys, registry, the application's state, actors.
-async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
+pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
     let state_dir = state_dir(app.name, &settings)?;
     let spill_dir = spill_dir(&settings)?;
@@ -73,6 +71,8 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
     }
 
     let standing = Arc::new(Standing::default());
+    let redis = cluster.as_ref().map(|cluster| Arc::clone(&cluster.redis));
+    let (revalidator, versions) = members::start_revalidator(&settings, &registry, redis).await?;
     let member = members::Member {
         application: app.name,
         settings: &settings,
@@ -83,7 +83,6 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         cluster,
     };
     let membership = member.start();
-    let versions = Arc::new(Versions::default());
     info!(
         application = app.name,
         actions = registry.actions().len(),
@@ -105,7 +104,7 @@ async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<Node>> {
         },
         form_bytes_max: form_bytes_max.max(settings.body_bytes_max),
         spill_dir,
-        revalidator: Revalidator::new(Arc::clone(&versions)).start(),
+        revalidator,
         versions,
         cache: RenderCache::new(settings.render_cache_bytes_max),
         renders: Semaphore::new(settings.renders_max),
@@ -184,6 +183,9 @@ async fn drained(node: &Node) {
         node.idle().await;
         // Dropped only with the membership, and then there is nothing to wait for.
         drop(left.await);
+        let (retire, retired) = oneshot::channel();
+        node.revalidator.tell(Retire(retire));
+        drop(retired.await);
     } else {
         node.idle().await;
     }

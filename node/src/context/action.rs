@@ -4,11 +4,14 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 
 use callboard_protocol::{
     action::{CallId, Effects, Fallback, Redirect, RedirectKind},
-    revalidation::Revalidation,
+    revalidation::{Profile, Revalidation},
     sealing,
 };
 
-use super::guard::{private_cookie, signed_cookie};
+use super::{
+    guard::{private_cookie, signed_cookie},
+    revalidating::Revalidating,
+};
 use crate::{call::CallInfo, context::Principal, cookies, cookies::Cookie, node::Node};
 
 /// A running call: who calls, with what, and what is to happen after it.
@@ -130,14 +133,34 @@ impl ActionContext {
         self.effects.borrow_mut().fallback = Some(Fallback::Unauthorized);
     }
 
-    /// No render that carries this tag is served after this action's answer.
-    pub fn revalidate_tag(&self, tag: impl Into<String>) {
-        self.effects.borrow_mut().revalidations.push(Revalidation::Tag(tag.into()));
+    /// No render that carries this tag is served after this action's answer, by any node.
+    ///
+    /// What it gives says how else it may be: `cx.revalidate_tag("posts").session()`. A tag of more than 256 bytes makes
+    /// the call fail (`tag-too-long`), although it is revalidated.
+    pub fn revalidate_tag(&self, tag: impl Into<String>) -> Revalidating<'_> {
+        self.revalidate(Revalidation::of_tag(tag))
     }
 
-    /// No render of this path, whatever its query, is served after this action's answer.
-    pub fn revalidate_path(&self, path: impl Into<String>) {
-        self.effects.borrow_mut().revalidations.push(Revalidation::Path(path.into()));
+    /// Renders that carry this tag are served while new ones are made, for as long as the profile says. The answer does
+    /// not wait for it, and the client is not told to read its page again.
+    pub fn revalidate_tag_soft(&self, tag: impl Into<String>, profile: Profile) -> Revalidating<'_> {
+        self.revalidate(Revalidation::of_tag(tag).soft(profile))
+    }
+
+    /// No render of this path, whatever its query, is served after this action's answer. A path of more than 1,024 bytes
+    /// makes the call fail.
+    pub fn revalidate_path(&self, path: impl Into<String>) -> Revalidating<'_> {
+        self.revalidate(Revalidation::of_path(path))
+    }
+
+    /// No render of this path and of any path below it is served after this action's answer: of `/` none at all. It costs
+    /// the same however many there are.
+    pub fn revalidate_path_layout(&self, path: impl Into<String>) -> Revalidating<'_> {
+        self.revalidate(Revalidation::of_layout(path))
+    }
+
+    fn revalidate(&self, revalidation: Revalidation) -> Revalidating<'_> {
+        Revalidating::note(&self.effects, revalidation)
     }
 
     /// The client reads its page again, although nothing that is cached became stale.

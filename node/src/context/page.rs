@@ -4,32 +4,55 @@ use std::{
     cell::{Cell, RefCell},
     str::FromStr,
     sync::Arc,
-    time::Duration,
 };
 
-use callboard_protocol::{Value, action_id::ActionId, de, revalidation::Tag};
+use callboard_cluster::{cache::Stamp, clock::Instant};
+use callboard_protocol::{
+    Value,
+    action_id::ActionId,
+    de,
+    revalidation::{LogPosition, NameTooLong, Tag, check_tag},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::guard::{private_cookie, signed_cookie};
-use crate::{Action, Html, PageError, cookies, form, node::Node, output::Rendered, request::RequestHead};
+use crate::{
+    Action, Html, PageError, clock, cookies, form, node::Node, output::Rendered, render_cache::GROUPS_MAX,
+    request::RequestHead,
+};
 
 /// A page that is being rendered.
 ///
 /// A render is kept and served to others, unless it read something of the one who asked: a cookie, a header, or the
 /// state of a form. Then it is private and kept nowhere.
 pub struct PageContext {
-    rendering: Rendering,
-    private: Cell<bool>,
-    tags: RefCell<Vec<Tag>>,
-    /// When the first thing in it expires.
-    expires_in: Cell<Option<Duration>>,
+    pub(super) rendering: Rendering,
+    pub(super) private: Cell<bool>,
+    /// Of the page, or of the fragment that is rendered at this moment.
+    pub(super) gathered: RefCell<Gathered>,
+    too_long: Cell<Option<NameTooLong>>,
+}
+
+/// What a render, or a part of it, turned out to be made of.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) tags: Vec<Tag>,
+    /// The names of as many as a header can hold.
+    pub(crate) tag_names: Vec<String>,
+    /// The fragments that were kept before it.
+    pub(crate) fragments: Vec<Arc<Stamp>>,
+    /// When the first fragment in it expires: then it is stale.
+    pub(crate) expires: Option<Instant>,
+    /// When the first sealed value in it expires: then it is of no use.
+    pub(crate) ends: Option<Instant>,
 }
 
 /// What a render turned out to be.
 pub(crate) struct Facts {
     pub(crate) private: bool,
-    pub(crate) tags: Vec<Tag>,
-    pub(crate) expires_in: Option<Duration>,
+    pub(crate) gathered: Gathered,
+    /// A tag that is none.
+    pub(crate) too_long: Option<NameTooLong>,
 }
 
 /// What a render starts from.
@@ -38,8 +61,46 @@ pub(crate) struct Rendering {
     pub(crate) head: RequestHead,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) form_state: Option<FormState>,
+    /// What was applied before it began.
+    pub(crate) birth: LogPosition,
     /// Names this render, in whatever it produces.
     pub(crate) id: u64,
+}
+
+impl Gathered {
+    pub(crate) fn name_tag(&mut self, name: &str) {
+        self.tags.push(Tag::named(name));
+        if self.tag_names.len() < GROUPS_MAX {
+            self.tag_names.push(name.to_owned());
+        }
+    }
+
+    pub(super) fn expire(&mut self, expires: Option<Instant>) {
+        self.expires = self.expires.into_iter().chain(expires).min();
+    }
+
+    fn end(&mut self, ends: Option<Instant>) {
+        self.ends = self.ends.into_iter().chain(ends).min();
+    }
+
+    /// Takes in what a part of it was made of.
+    pub(super) fn take_in(&mut self, part: Self) {
+        self.tags.extend(part.tags);
+        let room = GROUPS_MAX.saturating_sub(self.tag_names.len());
+        self.tag_names.extend(part.tag_names.into_iter().take(room));
+        self.fragments.extend(part.fragments);
+        self.expire(part.expires);
+        self.end(part.ends);
+    }
+
+    /// Every tag that revalidates it: its own and those of the fragments in it.
+    pub(crate) fn all_tags(&self) -> Vec<Tag> {
+        let of_fragments = self.fragments.iter().flat_map(|fragment| fragment.tags());
+        let mut tags: Vec<Tag> = self.tags.iter().chain(of_fragments).copied().collect();
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
 }
 
 /// What the action returned whose form this page answers.
@@ -54,11 +115,12 @@ pub(crate) struct FormState {
 impl PageContext {
     pub(crate) fn new(rendering: Rendering) -> Self {
         let private = Cell::new(rendering.form_state.is_some());
-        Self { rendering, private, tags: RefCell::default(), expires_in: Cell::default() }
+        Self { rendering, private, gathered: RefCell::default(), too_long: Cell::default() }
     }
 
     pub(crate) fn into_facts(self) -> Facts {
-        Facts { private: self.private.get(), tags: self.tags.into_inner(), expires_in: self.expires_in.get() }
+        let Self { private, gathered, too_long, .. } = self;
+        Facts { private: private.get(), gathered: gathered.into_inner(), too_long: too_long.get() }
     }
 
     /// The request's path.
@@ -82,9 +144,22 @@ impl PageContext {
         self.rendering.id
     }
 
-    /// Adds a tag: revalidating it makes this render stale.
+    /// Adds a tag: revalidating it makes this render stale. Within a [`fragment`](Self::fragment) it is one of the
+    /// fragment.
+    ///
+    /// A tag has at most 256 bytes; with a longer one the page fails, and the log says so. A page with more tags than the
+    /// setting `page_tags_max` is served and not kept.
     pub fn tag(&self, name: impl AsRef<str>) {
-        self.tags.borrow_mut().push(Tag::named(name.as_ref()));
+        let name = name.as_ref();
+        if let Err(too_long) = check_tag(name) {
+            self.too_long.set(Some(too_long));
+            return;
+        }
+        self.gathered.borrow_mut().name_tag(name);
+    }
+
+    pub(super) fn has_too_long_tag(&self) -> bool {
+        self.too_long.get().is_some()
     }
 
     /// A request header, by its lower-case name. Makes the render private.
@@ -147,7 +222,8 @@ impl PageContext {
         if captured.principal.is_some() {
             self.private.set(true);
         }
-        self.expires_in.set(self.expires_in.get().into_iter().chain(captured.expires_in).min());
+        let ends = captured.expires_in.map(|expires_in| clock::core_now() + expires_in);
+        self.gathered.borrow_mut().end(ends);
     }
 
     /// What the action returned, if this page answers a form of it.

@@ -6,7 +6,7 @@ mod setup;
 
 use std::{path::Path, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use callboard_cluster::{
     core,
     redis::{Connection, OpenError},
@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::{
     build_id::BuildId,
     clock,
-    first_connection::{PATIENCE, Unanswered, patiently},
+    first_connection::{OutOfPatience, PATIENCE, Unanswered, patiently},
     keys::Keys,
     settings::{Settings, cluster::ClusterSettings},
 };
@@ -119,22 +119,52 @@ impl Check {
     }
 }
 
-/// Looks at Redis while a node starts and logs what is not well, which keeps no node from starting. Gives the settings
-/// of the core, which depend on what was found.
+/// Whether a node that starts needs Redis there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It has nothing to begin with otherwise.
+    Needed,
+    /// It may come later: until then pages are rendered for each request, and calls that wait for no other run here.
+    Hoped,
+}
+
+/// How long a node that can do without waits for its Redis.
+const HOPE: Duration = Duration::from_secs(2);
+
+/// What a node of a cluster looks at when it starts. It goes on with a Redis that is not set up well, and says so; but not
+/// with one that drops keys when it is full.
 ///
 /// # Errors
 ///
-/// Redis refuses this node, or cannot be used for 30 s. The message names it without its password.
-pub(crate) async fn look_at_start(cluster: &ClusterSettings) -> anyhow::Result<core::Settings> {
-    let findings = patiently(&cluster.redis, PATIENCE, async |connection| {
+/// Redis cannot be used and is needed, refuses this node, or may evict keys.
+pub(crate) async fn look_at_start(
+    cluster: &ClusterSettings,
+    presence: Presence,
+) -> anyhow::Result<core::Settings> {
+    let patience = if presence == Presence::Needed { PATIENCE } else { HOPE };
+    let looked = patiently(&cluster.redis, patience, async |connection| {
         Ok(connection.inspect(clock::unix_ms).await.map_err(Unanswered::from)?)
-    })
-    .await?;
+    });
+    let findings = match looked.await {
+        Ok(findings) => findings,
+        Err(error) if presence == Presence::Hoped && error.is::<OutOfPatience>() => {
+            warn!(
+                error = format!("{error:#}"),
+                "starting without redis; nothing is shared until it is there"
+            );
+            return Ok(cluster.core_unseen());
+        }
+        Err(error) => return Err(error),
+    };
     let core = cluster.core(&findings);
     for check in setup::checks(&findings, &core) {
-        if check.verdict != Verdict::Ok {
-            let (check, found, advice) = (check.subject.name(), check.found, check.advice);
-            warn!(check, found, advice, "redis is not set up as a cluster needs it");
+        let (name, found, advice) = (check.subject.name(), check.found, check.advice);
+        match check.verdict {
+            Verdict::Ok => {}
+            Verdict::Problem if check.subject == Subject::Eviction => {
+                bail!("redis at {} may drop keys when it is full ({found}): {advice}", cluster.redis.url)
+            }
+            _ => warn!(check = name, found, advice, "redis is not set up as a cluster needs it"),
         }
     }
     Ok(core)
@@ -215,6 +245,9 @@ fn unreachable(error: OpenError) -> Check {
         OpenError::Forbidden { .. } => "give the user the permissions of docs/OPERATIONS.md",
         OpenError::Replica { .. } | OpenError::NoMaster { .. } | OpenError::NoOwner { .. } => {
             "see the address in the setting redis"
+        }
+        OpenError::OtherKind { .. } => {
+            "find out who writes to this key, delete it, or choose another namespace"
         }
         OpenError::Refused { .. } => "see docs/OPERATIONS.md, Bad days of Redis",
         OpenError::NoCryptography { .. } => "install a provider before App::run: docs/OPERATIONS.md, TLS",

@@ -231,12 +231,29 @@ async fn looking_makes_no_key() {
     assert!(found().await.contains("of this build signs, 1 key known"));
 }
 
+fn cluster(url: &str) -> ClusterSettings {
+    let settings = settings(&[("redis", url)]);
+    ClusterSettings::of(&settings, "guestbook", Duration::ZERO).expect("fits").expect("a cluster")
+}
+
 #[tokio::test]
 async fn a_node_starts_with_a_redis_that_is_not_set_up_well() {
     let server = Server::start();
-    let settings = settings(&[("redis", &server.url())]);
-    let cluster =
-        ClusterSettings::of(&settings, "guestbook", Duration::ZERO).expect("fits").expect("a cluster");
-    let core = look_at_start(&cluster).await.expect("starts");
+    let core = look_at_start(&cluster(&server.url()), Presence::Needed).await.expect("starts");
     assert_eq!(core.failover_hold, Duration::from_millis(3300));
+}
+
+#[tokio::test]
+async fn a_node_does_not_start_with_a_redis_that_drops_keys() {
+    let server = Server::with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let refused = look_at_start(&cluster(&server.url()), Presence::Hoped).await.expect_err("refused");
+    let refused = refused.to_string();
+    assert!(refused.contains("(allkeys-lru): set maxmemory-policy noeviction"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_node_that_can_do_without_starts_without_redis() {
+    let url = Server::start().url();
+    let core = look_at_start(&cluster(&url), Presence::Hoped).await.expect("starts");
+    assert_eq!(core.failover_hold, Duration::from_millis(6300));
 }

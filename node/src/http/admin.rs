@@ -1,16 +1,19 @@
-//! The admin port: is the node alive, does it take calls, what can be called.
+//! The admin port: is the node alive, does it take calls, what can be called, what is kept and why.
 
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::{explain::explain, webhook::revalidate};
 use crate::{manifest, node::Node};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz))
-        .route("/actions", web::get().to(actions));
+        .route("/actions", web::get().to(actions))
+        .route("/explain", web::get().to(explain))
+        .route("/revalidate", web::post().to(revalidate));
 }
 
 /// The process answers.

@@ -161,7 +161,7 @@ async fn answer(
     if let Some(redirect) = respond::redirect(&outcome) {
         respond::location(&mut response, &redirect.url);
     }
-    respond::effects(&mut response, call, &outcome, &published, Asker::Browser);
+    respond::effects(&mut response, &frontend.node, call, &outcome, &published, Asker::Browser);
     respond::replayed(&mut response, replayed);
     Ok(response)
 }

@@ -5,6 +5,7 @@ mod admin;
 mod body;
 mod carried;
 mod error_response;
+mod explain;
 mod form;
 mod idempotency;
 mod intake;
@@ -15,6 +16,7 @@ mod respond;
 mod server;
 mod spill;
 mod streamed;
+mod webhook;
 
 pub(crate) use carried::carried_arguments;
 pub(crate) use error_response::Refused;

@@ -5,7 +5,7 @@ use actix_web::http::header;
 use callboard_protocol::origin::{self, OriginCheck, OriginRefused};
 
 use super::Refused;
-use crate::node::Node;
+use crate::{node::Node, session};
 
 /// Most bytes of one header that a refusal repeats.
 const ECHO_BYTES_MAX: usize = 64;
@@ -24,7 +24,7 @@ pub(super) fn check(node: &Node, request: &HttpRequest) -> Result<(), Refused> {
         sec_fetch_site: text("sec-fetch-site"),
         x_forwarded_host: settings.trust_forwarded_host.then(|| text("x-forwarded-host")).flatten(),
         host: text("host"),
-        has_cookie: request.headers().contains_key(header::COOKIE),
+        has_cookie: !session::is_only_cookie(request.headers()),
         allowed: &node.origins,
         allow_missing: settings.allow_missing_origin,
     });

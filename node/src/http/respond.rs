@@ -24,6 +24,7 @@ use super::{
 use crate::{
     actors::{Answered, Published, Replayed, Settlement},
     node::Node,
+    session,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, max-age=0, must-revalidate");
@@ -79,7 +80,7 @@ pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Inta
             &format!("{};{kind}", encoded_url(&redirect.url).replace(';', "%3B")),
         );
     }
-    effects(&mut response, call, &outcome, &published, Asker::Fetch);
+    effects(&mut response, node, call, &outcome, &published, Asker::Fetch);
     replayed(&mut response, earlier);
     response
 }
@@ -102,6 +103,7 @@ pub(super) fn unconfirmed(node: &Node, call: CallId, outcome: &Outcome, asker: A
 /// Headers that follow from what the action ended in and what it asked for.
 pub(super) fn effects(
     response: &mut HttpResponse,
+    node: &Node,
     call: CallId,
     outcome: &Outcome,
     published: &Published,
@@ -124,6 +126,9 @@ pub(super) fn effects(
     cookies(response, outcome);
     if let Published::At(position) = published {
         set(response, headers::CALLBOARD_REVALIDATED_AT, &position.to_string());
+        let token = session::token(&node.keys, *position);
+        set(response, headers::CALLBOARD_SESSION, &token);
+        add_cookie(response, &session::cookie(&token));
     }
     if asker == Asker::Fetch {
         match published {
@@ -147,9 +152,13 @@ pub(super) fn replayed(response: &mut HttpResponse, earlier: Option<Replayed>) {
 
 fn cookies(response: &mut HttpResponse, outcome: &Outcome) {
     for cookie in &outcome.effects.cookies {
-        if let Ok(value) = HeaderValue::from_str(cookie) {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
+        add_cookie(response, cookie);
+    }
+}
+
+fn add_cookie(response: &mut HttpResponse, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
     }
 }
 

@@ -115,6 +115,11 @@ impl ClusterSettings {
         let mut redis = RedisSettings::new(url, namespace);
         redis.inbox_frames_max = settings.inbox_frames_max;
         redis.block = core.block;
+        redis.cache_log_entries_max = settings.cache_log_entries_max;
+        redis.cache_replicas_wait = u32::try_from(settings.cache_replicas_wait)
+            .ok()
+            .filter(|replicas| *replicas > 0)
+            .map(|replicas| (replicas, settings.cache_lease / 4));
         // What a dead cluster left, nobody may still wait for.
         redis.keys_ttl = redis.keys_ttl.max((timeout_max.max(settings.call_timeout) + core.reply_keep) * 2);
         let failover_hold_given = settings.call_failover_hold.is_some();
@@ -128,6 +133,15 @@ impl ClusterSettings {
         if !self.failover_hold_given && findings.replicas > 0 {
             let lag = findings.replica_lag_max.map_or(REPLICA_HOLD, |lag| lag + REPLICA_GRACE);
             core.failover_hold += lag.max(REPLICA_HOLD);
+        }
+        core
+    }
+
+    /// The same where nobody has seen Redis yet: it may have replicas.
+    pub(crate) fn core_unseen(&self) -> core::Settings {
+        let mut core = self.core.clone();
+        if !self.failover_hold_given {
+            core.failover_hold += REPLICA_HOLD;
         }
         core
     }
@@ -268,6 +282,7 @@ mod tests {
         });
         let ours = |name: &str| {
             (name.starts_with("call_") && name != "call_timeout")
+                || (name.starts_with("cache_") && name != "cache_debug_header")
                 || ["redis", "namespace", "inbox_frames_max", "ship_bytes_max"].contains(&name)
         };
         let known = Settings::TABLE.iter().filter(|setting| ours(setting.name));

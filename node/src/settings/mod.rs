@@ -1,5 +1,6 @@
 //! Every setting of a node: one table of name, default, unit and reason, read from flags, environment and a file.
 
+pub(crate) mod cache;
 pub(crate) mod cluster;
 mod sources;
 mod value;
@@ -78,7 +79,8 @@ macro_rules! settings {
 settings! {
     /// Where calls and pages are served. Port 0 takes a free one; the first line printed names it.
     listen: String = "127.0.0.1:3000", "HOST:PORT";
-    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`. Keep it away from the public.
+    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`, `/explain`; and takes `/revalidate`. Keep it
+    /// away from the public.
     admin: String = "127.0.0.1:3001", "HOST:PORT";
     /// Folder for what one node keeps between runs: its keys, and whatever the application stores there.
     /// Default: `$XDG_STATE_HOME/<application>`, else `~/.local/state/<application>`.
@@ -171,6 +173,15 @@ settings! {
     allow_missing_origin: bool = "false", "true or false";
     /// Memory for rendered pages. Beyond it the least useful are dropped.
     render_cache_bytes_max: usize = "67108864", "bytes";
+    /// Tags of one page, besides those that its path gives it; a page with more is served and not kept, and the log says
+    /// so. The default is that of Next.js; each costs 8 bytes, and some nanoseconds after a revalidation.
+    page_tags_max: usize = "128", "tags";
+    /// Whether each page says in the header `callboard-cache` how it was found: for whoever wonders, and not for the
+    /// public.
+    cache_debug_header: bool = "false", "true or false";
+    /// What signs `POST /revalidate` on the admin port, by which others revalidate pages: a text of 16 characters or more
+    /// that both know. Without it there is no such route.
+    webhook_secret: Option<value::Secret> = "", "TEXT", secret;
     /// Pages that render at the same time on this node; more wait.
     renders_max: usize = "256", "renders";
     /// How long a page may take to render; one that takes longer is answered 500.
@@ -213,6 +224,15 @@ settings! {
     /// Arguments larger than this are run where they arrived, if their action has no key, and do not cross Redis.
     /// Those of an action with a key cross in pieces.
     ship_bytes_max: usize = "262144", "bytes";
+    /// How long after it asked for it a node of a cluster may serve kept pages. It asks four times as often; one that
+    /// cannot reach Redis renders its pages from then on. A revalidation waits this long, at most, for a node that does
+    /// not answer.
+    cache_lease: Duration = "1s", "duration";
+    /// Revalidations that Redis keeps for nodes that missed them; a node that missed more keeps no page.
+    cache_log_entries_max: usize = "100000", "entries";
+    /// Replicas of Redis that must have a revalidation, and a lease, before either counts. With 0, pages may be old for a
+    /// few seconds after a fail-over to a replica that lags; with as many as could be promoted, they are not.
+    cache_replicas_wait: usize = "0", "replicas";
     /// How long the outcome of a call is kept for its `idempotency-key`. A day covers a client that retries overnight.
     idempotency_retention: Duration = "24h", "duration";
     /// How long the outcome of a form is kept, so that the same form sent again is answered and not run: an hour
@@ -239,7 +259,7 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-pub use value::LogFormat;
+pub use value::{LogFormat, Secret};
 
 #[cfg(test)]
 mod tests {

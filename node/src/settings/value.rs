@@ -37,6 +37,34 @@ impl SettingValue for String {
     }
 }
 
+/// Text that others must not know.
+#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Shortest secret: less can be tried out.
+const SECRET_CHARACTERS_MIN: usize = 16;
+
+impl SettingValue for Secret {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.chars().count() < SECRET_CHARACTERS_MIN {
+            return Err(format!("expected at least {SECRET_CHARACTERS_MIN} characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl SettingValue for PathBuf {
     fn parse(text: &str) -> Result<Self, String> {
         Ok(text.into())

@@ -55,7 +55,7 @@ async fn moved(_cx: &PageContext) -> Result<Html, PageError> {
 }
 
 #[action(public, name = "publish")]
-async fn publish(cx: &ActionContext, tag: Option<String>, path: Option<String>) {
+pub(crate) async fn publish(cx: &ActionContext, tag: Option<String>, path: Option<String>) {
     if let Some(tag) = tag {
         cx.revalidate_tag(tag);
     }
@@ -78,11 +78,14 @@ fn a_page_is_kept_until_its_tag_is_revalidated() {
     let second = caller.get("/news");
     assert_eq!((status_and_cache(&second), &second.body), ((200, "callboard; hit"), &first.body));
 
-    assert_eq!(caller.call("publish", r#"["other"]"#).header("x-action-revalidated"), "1");
+    let other = caller.call("publish", r#"["other"]"#);
+    assert_eq!(other.header("x-action-revalidated"), "1");
     assert_eq!(caller.get("/news").body, first.body);
 
     let published = caller.call("publish", r#"["news"]"#);
-    assert_eq!(published.header("callboard-revalidated-at"), "2");
+    let position =
+        |answer: &Answer| answer.header("callboard-revalidated-at").parse::<u64>().expect("a number");
+    assert_eq!(position(&published), position(&other) + 1);
     let third = caller.get("/news");
     assert_eq!(third.header("cache-status"), "callboard; fwd=miss");
     assert_ne!(third.body, first.body);

@@ -120,6 +120,9 @@ pub fn action(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `tags = ["posts"]` | every render carries these tags: it is stale as soon as one of them is revalidated |
 /// | `ttl = "10m"` | how long a render is served; without it, until it is revalidated. At most a year |
+/// | `stale_while_revalidate = "1m"` | for so long after its `ttl` a render is still served, while a new one is made in the background |
+/// | `stale_if_error = "1h"` | for so long after its `ttl` a render is served in place of one that fails. Never one that was revalidated |
+/// | `fenced = render` | what a node of a cluster does while it cannot know what others revalidate: `render` the page for whoever asks (the default), answer `503`, or serve what it has as `stale` as that may be |
 /// | `uncached` | no render is kept |
 ///
 /// The function becomes a unit struct of the same name; the function itself is its `call`.

@@ -135,7 +135,16 @@ impl Word {
         self.value.expect("the parser gives every word the value that its example has")
     }
 
-    fn expected(&self, what: &str) -> syn::Error {
+    /// A value that is a bare word or number.
+    pub(crate) fn choice(&self) -> Option<String> {
+        match self.value.as_ref()? {
+            Expr::Path(path) => path.path.get_ident().map(Ident::to_string),
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn expected(&self, what: &str) -> syn::Error {
         let Self { name, example, value } = self;
         syn::Error::new_spanned(value, format!("`{name}` takes {what}, as in `{example}`"))
     }

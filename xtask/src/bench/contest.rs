@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use super::{
-    server::{self, Server},
+    server::{self, Answer, Server},
     wrk::{self, Driven},
 };
 
@@ -44,7 +44,7 @@ impl<'a> Target<'a> {
         format!("http://{}{}", self.server.address, self.path)
     }
 
-    fn answer(&self) -> anyhow::Result<server::Answer> {
+    pub(crate) fn answer(&self) -> anyhow::Result<Answer> {
         let answer =
             server::request(&self.server.address, self.method, &self.path, &self.headers, self.body)?;
         if answer.status != 200 {
@@ -78,7 +78,7 @@ impl Contest<'_> {
             if node.body != bare.body {
                 bail!("{}: the two servers give different bytes", self.name);
             }
-            if !node.head.to_ascii_lowercase().contains("cache-status: callboard; hit") {
+            if !is_hit(&node) {
                 bail!("{}: the page does not come from the cache", self.name);
             }
         } else if !String::from_utf8_lossy(&node.body).contains(r#""items":[1,2,3]"#) {
@@ -86,6 +86,11 @@ impl Contest<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a page came from the cache.
+pub(crate) fn is_hit(answer: &Answer) -> bool {
+    answer.head.to_ascii_lowercase().contains("cache-status: callboard; hit\r\n")
 }
 
 /// One contestant in one round.
@@ -140,7 +145,8 @@ pub(crate) fn run(contests: &[Contest<'_>], rounds: u32, seconds: u32) -> anyhow
     Ok(results)
 }
 
-fn sample(target: &Target<'_>, seconds: u32) -> anyhow::Result<Sample> {
+/// What it costs to answer, over and over.
+pub(crate) fn sample(target: &Target<'_>, seconds: u32) -> anyhow::Result<Sample> {
     let before = target.server.cpu_time()?;
     let driven = wrk::drive(target, seconds)?;
     let used = target.server.cpu_time()?.saturating_sub(before);

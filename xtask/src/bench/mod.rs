@@ -4,11 +4,16 @@
 //! call, and throughput comes second. Both are medians of the ratios of interleaved rounds: what the machine does
 //! meanwhile hits both sides.
 
+mod cache;
 mod cluster;
 mod contest;
+mod figures;
+mod line;
+mod nodes;
 mod report;
 mod server;
 mod statistics;
+mod store;
 mod wire;
 mod wrk;
 
@@ -18,6 +23,7 @@ use anyhow::Context as _;
 use clap::ArgMatches;
 
 use crate::build::{self, Profile};
+pub(crate) use cache::{Options as CacheOptions, cache};
 pub(crate) use cluster::{Options as ClusterOptions, cluster};
 use contest::{Contest, Target};
 use server::Server;
@@ -53,17 +59,9 @@ impl Options {
 pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     wrk::version()?;
     let state = tempfile::tempdir()?;
-    let workload = match &options.workload {
-        Some(file) => file.clone(),
-        None => build::program("workload", Profile::Release, &[])?,
-    };
-    let node = Server::start(
-        "node",
-        std::process::Command::new(workload)
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir"])
-            .arg(state.path()),
-    )?;
-    let bare = Server::start("bare", std::process::Command::new(std::env::current_exe()?).arg("bare"))?;
+    let workload = workload(options.workload.as_ref())?;
+    let node = Server::start("node", server::node(&workload).arg("--state-dir").arg(state.path()))?;
+    let bare = bare()?;
     let echo = reference(&node, "echo")?;
     let contests = [
         Contest {
@@ -97,6 +95,19 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
         report::keep(report::Runs::Node, &report)?;
     }
     Ok(())
+}
+
+/// This binary of the workload, or one that is built now.
+fn workload(file: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    match file {
+        Some(file) => Ok(file.clone()),
+        None => build::program("workload", Profile::Release, &[]),
+    }
+}
+
+/// The bare server.
+fn bare() -> anyhow::Result<Server> {
+    Server::start("bare", std::process::Command::new(std::env::current_exe()?).arg("bare"))
 }
 
 /// The reference of an action, from the node's admin port.

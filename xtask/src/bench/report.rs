@@ -23,6 +23,8 @@ pub(crate) enum Runs {
     Decode,
     /// `cargo xtask bench cluster`
     Cluster,
+    /// `cargo xtask bench cache`
+    Cache,
 }
 
 impl Runs {
@@ -32,6 +34,7 @@ impl Runs {
             Self::Node => "<!-- runs of cargo xtask bench node, newest first -->\n",
             Self::Decode => "<!-- the last run of cargo xtask bench decode -->\n",
             Self::Cluster => "<!-- runs of cargo xtask bench cluster, newest first -->\n",
+            Self::Cache => "<!-- runs of cargo xtask bench cache, newest first -->\n",
         }
     }
 }
@@ -190,7 +193,7 @@ pub(crate) fn keep(runs: Runs, report: &str) -> anyhow::Result<()> {
     let (before, after) =
         page.split_once(marker).with_context(|| format!("{FILE} has no line {marker:?}"))?;
     let after = match runs {
-        Runs::Node | Runs::Cluster => after,
+        Runs::Node | Runs::Cluster | Runs::Cache => after,
         Runs::Decode => "",
     };
     std::fs::write(&path, format!("{before}{marker}\n{report}{after}"))?;

@@ -50,6 +50,14 @@ pub(crate) fn median_of(numbers: impl IntoIterator<Item = f64>) -> f64 {
     median(&numbers)
 }
 
+/// The number that this part of all is at most, in any order; `NaN` of none.
+pub(crate) fn quantile_of(numbers: impl IntoIterator<Item = f64>, part: f64) -> f64 {
+    let mut numbers: Vec<_> = numbers.into_iter().collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    let place = (numbers.len() as f64 * part).ceil() as usize;
+    numbers.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
 /// The mean of factors; `NaN` of none.
 pub(crate) fn geometric_mean(factors: impl IntoIterator<Item = f64>) -> f64 {
     let (sum, count) =
@@ -76,6 +84,14 @@ mod tests {
     #[test]
     fn the_geometric_mean_of_a_factor_and_its_inverse_is_one() {
         assert!((geometric_mean([4.0, 0.25, 1.0]) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn one_of_a_hundred_is_above_the_99th_percentile() {
+        let numbers = || (1..=100).rev().map(f64::from);
+        assert_eq!(quantile_of(numbers(), 0.99), 99.0);
+        assert_eq!(quantile_of([7.0], 0.99), 7.0);
+        assert!(quantile_of([], 0.5).is_nan());
     }
 
     #[test]

@@ -55,6 +55,16 @@ impl Redis {
         // The connection ends without an answer.
         drop(self.command("SHUTDOWN NOSAVE").await);
         self.process.ended(WAIT_MAX).await?;
+        self.revive(memory).await
+    }
+
+    /// Kills it.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill().await
+    }
+
+    /// Starts another one in the place of one that ended, at another port; with what that wrote down, or without.
+    pub(crate) async fn revive(&mut self, memory: Memory) -> anyhow::Result<()> {
         if memory == Memory::Lost {
             std::fs::remove_dir_all(&self.folder)?;
             std::fs::create_dir_all(&self.folder)?;
@@ -131,8 +141,9 @@ async fn is_up(process: &mut Process, port: u16) -> anyhow::Result<bool> {
         if process.status()?.is_some() {
             return Ok(false);
         }
-        let id = command(port, "INFO server").await.unwrap_or_default().concat();
-        if id.lines().any(|line| line.trim_end() == format!("process_id:{}", process.id())) {
+        let facts = command(port, "INFO").await.unwrap_or_default().concat();
+        let is = |fact: &str| facts.lines().any(|line| line.trim_end() == fact);
+        if is(&format!("process_id:{}", process.id())) && is("loading:0") {
             return Ok(true);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -165,6 +176,10 @@ async fn read_text(stream: &mut BufReader<TcpStream>, head: String) -> anyhow::R
         bail!("redis-server says {error}");
     }
     let Some(length) = head.strip_prefix('$') else { return Ok(head) };
+    // Nothing.
+    if length == "-1" {
+        return Ok(String::new());
+    }
     // Its end of line comes after it.
     let mut text = vec![0; length.parse::<usize>()? + 2];
     stream.read_exact(&mut text).await?;

@@ -1,6 +1,6 @@
 //! What clients asked, and what they were answered.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::ledger::Action;
 use crate::cluster::http;
@@ -87,7 +87,7 @@ impl Answer {
 }
 
 /// The value, which is the second row of the answer.
-fn returned(body: &[u8]) -> Option<Returned> {
+pub(crate) fn returned<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let text = std::str::from_utf8(body).ok()?;
     let row = text.lines().find_map(|line| line.strip_prefix("1:"))?;
     serde_json::from_str(row).ok()

@@ -48,7 +48,7 @@ impl World {
 
     /// Whom it hits.
     fn victim(&mut self) -> usize {
-        self.random.random_range(0..self.members.len())
+        self.random.random_range(0..self.fleet.members.len())
     }
 
     /// Longer than a lease that stands still is waited for.
@@ -58,7 +58,7 @@ impl World {
 
     /// Makes others call what takes long, until this node runs some of it. Which node runs a call is not ours to say.
     async fn burden(&self, place: usize) -> anyhow::Result<()> {
-        let (pid, first) = (self.pid(place), self.load.next_number());
+        let (pid, first) = (self.fleet.pid(place), self.load.next_number());
         let runs_some = |lines: &[Line]| {
             lines.iter().rev().any(|line| match line {
                 Line::Start(run) => run.pid == pid && run.number >= first && run.account.starts_with("slow-"),
@@ -83,7 +83,7 @@ impl World {
         if self.random.random_bool(0.5) {
             sleep(self.too_long()).await;
         }
-        self.add_node().await?;
+        self.fleet.add_node().await?;
         self.seen.replaced += 1;
         Ok(())
     }
@@ -91,18 +91,18 @@ impl World {
     async fn stop_node(&mut self) -> anyhow::Result<()> {
         let victim = self.victim();
         self.burden(victim).await?;
-        self.members[victim].node.process.signal(Signal::STOP)?;
+        self.fleet.members[victim].node.process.signal(Signal::STOP)?;
         sleep(self.too_long()).await;
-        self.members[victim].node.process.signal(Signal::CONT)
+        self.fleet.members[victim].node.process.signal(Signal::CONT)
     }
 
     async fn pause_node(&mut self) -> anyhow::Result<()> {
         let victim = self.victim();
-        let pid = self.pid(victim);
-        self.members[victim].node.process.signal(Signal::STOP)?;
+        let pid = self.fleet.pid(victim);
+        self.fleet.members[victim].node.process.signal(Signal::STOP)?;
         sleep(self.times.hold / 2).await;
         let at = self.load.happened();
-        self.members[victim].node.process.signal(Signal::CONT)?;
+        self.fleet.members[victim].node.process.signal(Signal::CONT)?;
         sleep(self.times.hold).await;
         self.seen.waited += self.waited(at, |request| request.asked == pid);
         Ok(())
@@ -124,20 +124,20 @@ impl World {
         let victim = self.victim();
         self.burden(victim).await?;
         let how = if self.random.random_bool(0.5) { Wire::Cut } else { Wire::Stalled };
-        self.members[victim].wire.set(how);
+        self.fleet.members[victim].wire.set(how);
         sleep(self.too_long()).await;
-        self.members[victim].wire.set(Wire::Open);
+        self.fleet.members[victim].wire.set(Wire::Open);
         Ok(())
     }
 
     async fn blip(&mut self) -> anyhow::Result<()> {
         let before = self.wires();
-        for place in 0..self.members.len() {
+        for place in 0..self.fleet.members.len() {
             // Long enough that something is asked meanwhile, and shorter than a command may take.
-            self.members[place].wire.set(Wire::Deaf);
+            self.fleet.members[place].wire.set(Wire::Deaf);
             sleep(self.times.command / 2).await;
-            self.members[place].wire.reset();
-            self.members[place].wire.set(Wire::Open);
+            self.fleet.members[place].wire.reset();
+            self.fleet.members[place].wire.set(Wire::Open);
             sleep(self.times.renew).await;
         }
         let after = self.wires();
@@ -148,7 +148,7 @@ impl World {
 
     /// Connections reset, and answers lost, so far.
     fn wires(&self) -> (u64, u64) {
-        let wires = self.members.iter().map(|member| &member.wire);
+        let wires = self.fleet.members.iter().map(|member| &member.wire);
         wires.fold((0, 0), |(resets, lost), wire| (resets + wire.resets(), lost + wire.lost()))
     }
 
@@ -156,12 +156,7 @@ impl World {
         for memory in [Memory::Kept, Memory::Lost] {
             self.load.make_slow(None, SLOW_CALLS, SLOW_MS / 3);
             sleep(self.times.renew).await;
-            self.redis.restart(memory).await?;
-            for member in &self.members {
-                member.wire.lead_to(self.redis.port());
-                // Redis is gone, and so are its connections.
-                member.wire.reset();
-            }
+            self.fleet.restart_redis(memory).await?;
             self.seen.restarts += 1;
             // Long enough that keyed calls may run again.
             sleep(self.too_long()).await;
@@ -171,23 +166,23 @@ impl World {
 
     async fn stall_redis(&mut self) -> anyhow::Result<()> {
         let stall = self.times.command * self.random.random_range(2..8);
-        self.redis.signal(Signal::STOP)?;
+        self.fleet.redis.signal(Signal::STOP)?;
         sleep(stall).await;
         let at = self.load.happened();
-        self.redis.signal(Signal::CONT)?;
+        self.fleet.redis.signal(Signal::CONT)?;
         sleep(self.times.hold).await;
         self.seen.waited += self.waited(at, Request::was_routed);
         Ok(())
     }
 
     async fn replace_nodes(&mut self) -> anyhow::Result<()> {
-        for _ in 0..self.members.len() {
+        for _ in 0..self.fleet.members.len() {
             // Some are under way at the node that leaves, and some were sent by it.
             self.load.make_slow(None, SLOW_CALLS, SLOW_MS / 3);
             self.load.occupy(OCCUPIED_MS);
             // The oldest stands first.
-            self.retire(0).await?;
-            self.add_node().await?;
+            self.fleet.retire(0).await?;
+            self.fleet.add_node().await?;
             self.seen.replaced += 1;
         }
         Ok(())
@@ -195,8 +190,8 @@ impl World {
 
     async fn join_and_leave(&mut self) -> anyhow::Result<()> {
         self.load.occupy(OCCUPIED_MS);
-        let place = self.add_node().await?;
-        let pid = self.pid(place);
+        let place = self.fleet.add_node().await?;
+        let pid = self.fleet.pid(place);
         let runs = |lines: &[Line]| {
             lines.iter().filter(|line| matches!(line, Line::Start(run) if run.pid == pid)).count() as u64
         };
@@ -205,6 +200,6 @@ impl World {
         let run = runs(&self.lines()?);
         self.seen.run_by_newcomer += run;
         self.load.occupy(OCCUPIED_MS);
-        self.retire(place).await
+        self.fleet.retire(place).await
     }
 }

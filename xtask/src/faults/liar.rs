@@ -1,6 +1,6 @@
-//! A proxy in front of a node that says of some calls that they did not run, although they did: the checker has to see it.
+//! A proxy in front of a node that lies about some answers: the checker has to see it.
 
-use std::io;
+use std::{cell::RefCell, collections::HashMap, io, rc::Rc};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -12,7 +12,19 @@ use tokio::{
 const TRUTHS: usize = 10;
 
 const TRUE: &[u8] = b"callboard-outcome: done\r\n";
-const LIE: &[u8] = b"callboard-outcome: not-run\r\n";
+const FALSE: &[u8] = b"callboard-outcome: not-run\r\n";
+
+/// What every page that clients read begins with; what it shows follows.
+const PAGE: &[u8] = b"<!doctype html><title>tagged ";
+
+/// What is said instead of the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// That a call did not run which did.
+    NotRun,
+    /// A page as it was when it was first seen.
+    OldPage,
+}
 
 /// A liar; it ends when dropped.
 pub(crate) struct Liar {
@@ -20,15 +32,25 @@ pub(crate) struct Liar {
     accepts: AbortHandle,
 }
 
+/// What a liar remembers of all its connections.
+struct Memory {
+    lie: Lie,
+    /// Answers that it could have lied about.
+    seen: usize,
+    /// The first answer with each page, by the page's title.
+    pages: HashMap<Vec<u8>, Vec<u8>>,
+}
+
 impl Liar {
     /// In front of this address.
-    pub(crate) async fn start(upstream: String) -> io::Result<Self> {
+    pub(crate) async fn start(upstream: String, lie: Lie) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
+        let memory = Rc::new(RefCell::new(Memory::new(lie)));
         let accepts = spawn_local(async move {
             while let Ok((client, _)) = listener.accept().await {
                 // Connections end with their clients.
-                spawn_local(lie(client, upstream.clone()));
+                spawn_local(carry(client, upstream.clone(), Rc::clone(&memory)));
             }
         });
         Ok(Self { address, accepts: accepts.abort_handle() })
@@ -45,19 +67,19 @@ impl Drop for Liar {
     }
 }
 
-async fn lie(mut client: TcpStream, upstream: String) -> io::Result<()> {
+async fn carry(mut client: TcpStream, upstream: String, memory: Rc<RefCell<Memory>>) -> io::Result<()> {
     let mut server = TcpStream::connect(upstream).await?;
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let answers = async {
-        let mut seen = 0;
         let mut piece = vec![0; 64 * 1024];
         loop {
             let length = from_server.read(&mut piece).await?;
             if length == 0 {
                 return Ok(());
             }
-            to_client.write_all(&twisted(&piece[..length], &mut seen)).await?;
+            let told = memory.borrow_mut().told(&piece[..length]);
+            to_client.write_all(&told).await?;
         }
     };
     tokio::select! {
@@ -66,14 +88,37 @@ async fn lie(mut client: TcpStream, upstream: String) -> io::Result<()> {
     }
 }
 
-/// An answer, as it is told. A head that comes in pieces is told as it is.
-fn twisted(piece: &[u8], seen: &mut usize) -> Vec<u8> {
-    let Some(at) = piece.windows(TRUE.len()).position(|bytes| bytes == TRUE) else { return piece.to_vec() };
-    *seen += 1;
-    if !seen.is_multiple_of(TRUTHS) {
-        return piece.to_vec();
+impl Memory {
+    fn new(lie: Lie) -> Self {
+        Self { lie, seen: 0, pages: HashMap::new() }
     }
-    [&piece[..at], LIE, &piece[at + TRUE.len()..]].concat()
+
+    /// An answer, as it is told. One that comes in pieces is told as it is.
+    fn told(&mut self, piece: &[u8]) -> Vec<u8> {
+        let lie = match self.lie {
+            Lie::NotRun => {
+                position(piece, TRUE).map(|at| [&piece[..at], FALSE, &piece[at + TRUE.len()..]].concat())
+            }
+            Lie::OldPage => self.first(piece),
+        };
+        let Some(lie) = lie else { return piece.to_vec() };
+        self.seen += 1;
+        if self.seen.is_multiple_of(TRUTHS) { lie } else { piece.to_vec() }
+    }
+
+    /// The first answer with the page that this answer has; nothing if it has none.
+    fn first(&mut self, piece: &[u8]) -> Option<Vec<u8>> {
+        let from = position(piece, PAGE)? + PAGE.len();
+        let title = &piece[from..from + position(&piece[from..], b"<")?];
+        if !piece.ends_with(b"</script>") {
+            return None;
+        }
+        Some(self.pages.entry(title.to_vec()).or_insert_with(|| piece.to_vec()).clone())
+    }
+}
+
+fn position(piece: &[u8], part: &[u8]) -> Option<usize> {
+    piece.windows(part.len()).position(|bytes| bytes == part)
 }
 
 #[cfg(test)]
@@ -83,10 +128,24 @@ mod tests {
     #[test]
     fn one_answer_of_some_is_a_lie() {
         let answer = b"HTTP/1.1 200 OK\r\ncallboard-outcome: done\r\nx: y\r\n\r\n1:2\n";
-        let mut seen = 0;
-        let told: Vec<_> = (0..TRUTHS).map(|_| twisted(answer, &mut seen)).collect();
+        let mut memory = Memory::new(Lie::NotRun);
+        let told: Vec<_> = (0..TRUTHS).map(|_| memory.told(answer)).collect();
         assert!(told[..TRUTHS - 1].iter().all(|told| told == answer));
         let lie = b"HTTP/1.1 200 OK\r\ncallboard-outcome: not-run\r\nx: y\r\n\r\n1:2\n";
         assert_eq!(told[TRUTHS - 1], lie);
+    }
+
+    #[test]
+    fn an_old_page_is_that_page() {
+        let answer = |title: &str, shown: u32| {
+            let head = "HTTP/1.1 200 OK\r\n\r\n<!doctype html><title>tagged";
+            format!("{head} {title}</title><script>{shown}</script>").into_bytes()
+        };
+        let mut memory = Memory::new(Lie::OldPage);
+        assert_eq!(memory.told(&answer("0", 1)), answer("0", 1));
+        for shown in 2..TRUTHS {
+            assert_eq!(memory.told(&answer("1", shown as u32)), answer("1", shown as u32));
+        }
+        assert_eq!(memory.told(&answer("0", 7)), answer("0", 1));
     }
 }

@@ -17,8 +17,9 @@ use tokio::{
 use super::{
     history::{Answer, End, Outcome, Request},
     ledger::Action,
+    targets::Targets,
 };
-use crate::cluster::http::{self, Connection};
+use crate::cluster::http;
 
 /// Accounts that keyed calls are about.
 const ACCOUNTS: u64 = 20;
@@ -31,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The clients.
 pub(crate) struct Load {
-    references: HashMap<Action, String>,
-    targets: RefCell<Vec<Target>>,
+    references: HashMap<&'static str, String>,
+    targets: Rc<Targets>,
     requests: RefCell<Vec<Request>>,
     random: RefCell<SmallRng>,
     /// One count of everything that happens to clients.
@@ -43,15 +44,6 @@ pub(crate) struct Load {
     /// Which client waits for an answer about which account.
     waiting: RefCell<HashSet<(usize, String)>>,
     stopped: Cell<bool>,
-}
-
-/// A node, as clients know it.
-struct Target {
-    pid: u32,
-    address: String,
-    /// Whether new calls go there.
-    serves: bool,
-    idle: Vec<Connection>,
 }
 
 /// A call that clients make, once or more often.
@@ -67,10 +59,14 @@ pub(crate) struct Call {
 }
 
 impl Load {
-    pub(crate) fn new(references: HashMap<Action, String>, seed: u64) -> Rc<Self> {
+    pub(crate) fn new(
+        targets: Rc<Targets>,
+        references: HashMap<&'static str, String>,
+        seed: u64,
+    ) -> Rc<Self> {
         Rc::new(Self {
             references,
-            targets: RefCell::default(),
+            targets,
             requests: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             happened: Cell::new(0),
@@ -79,19 +75,6 @@ impl Load {
             waiting: RefCell::default(),
             stopped: Cell::new(false),
         })
-    }
-
-    /// Clients may ask this node from now on.
-    pub(crate) fn add(&self, pid: u32, address: String) {
-        self.targets.borrow_mut().push(Target { pid, address, serves: true, idle: Vec::new() });
-    }
-
-    /// Nobody asks this node any more. Who waits for its answer goes on waiting.
-    pub(crate) fn remove(&self, pid: u32) {
-        for target in self.targets.borrow_mut().iter_mut().filter(|target| target.pid == pid) {
-            target.serves = false;
-            target.idle.clear();
-        }
     }
 
     pub(crate) fn requests(&self) -> Ref<'_, Vec<Request>> {
@@ -196,7 +179,7 @@ impl Load {
 
     /// Slow calls through every node but one, some of which that one runs.
     pub(crate) fn make_slow(self: &Rc<Self>, avoided: Option<u32>, calls: u64, ms: u64) {
-        let pids: Vec<_> = self.serving().into_iter().filter(|pid| Some(*pid) != avoided).collect();
+        let pids: Vec<_> = self.targets.serving().into_iter().filter(|pid| Some(*pid) != avoided).collect();
         for place in 0..calls {
             // A call without a key may run wherever it comes in.
             let action = if place % 4 == 0 { Action::Plain } else { Action::Keyed };
@@ -232,14 +215,9 @@ impl Load {
         }
     }
 
-    fn serving(&self) -> Vec<u32> {
-        let targets = self.targets.borrow();
-        targets.iter().filter(|target| target.serves).map(|target| target.pid).collect()
-    }
-
     /// Makes a call through the node that this client asks now.
     fn make(self: &Rc<Self>, call: Call, client: usize) {
-        let serving = self.serving();
+        let serving = self.targets.serving();
         if let Some(pid) = serving.get(client % serving.len().max(1)) {
             self.send(call, client, *pid);
         }
@@ -287,36 +265,13 @@ impl Load {
         let body = format!("[\"{}\",{},{}]", call.account, call.number, call.ms);
         let key = format!("key-{}", call.number);
         let mut headers = vec![
-            ("next-action", self.references[&call.action].as_str()),
+            ("next-action", self.references[call.action.name()].as_str()),
             ("content-type", "text/plain;charset=UTF-8"),
             ("accept", "text/x-component"),
         ];
         if call.has_idempotency_key {
             headers.push(("idempotency-key", &key));
         }
-        let mut connection = self.connection(pid).await?;
-        let answer = connection.ask(&http::request("POST", "/", &headers, &body)).await?;
-        if answer.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
-            let mut targets = self.targets.borrow_mut();
-            if let Some(target) = targets.iter_mut().find(|target| target.pid == pid && target.serves) {
-                target.idle.push(connection);
-            }
-        }
-        Ok(answer)
-    }
-
-    async fn connection(&self, pid: u32) -> io::Result<Connection> {
-        let address = {
-            let mut targets = self.targets.borrow_mut();
-            let target = targets.iter_mut().find(|target| target.pid == pid);
-            let target = target.ok_or_else(|| io::Error::other("there is no such node"))?;
-            while let Some(connection) = target.idle.pop() {
-                if connection.is_open() {
-                    return Ok(connection);
-                }
-            }
-            target.address.clone()
-        };
-        Connection::open(&address).await
+        self.targets.ask(pid, &http::request("POST", "/", &headers, &body)).await
     }
 }

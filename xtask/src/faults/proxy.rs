@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     rc::Rc,
+    time::Duration,
 };
 
 use tokio::{
@@ -11,6 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{AbortHandle, spawn_local},
+    time::sleep,
 };
 
 /// What the wire does with what comes.
@@ -24,6 +26,8 @@ pub(crate) enum Wire {
     Cut,
     /// It carries commands, and loses answers.
     Deaf,
+    /// It carries each piece this much later, either way.
+    Slow(Duration),
 }
 
 /// A wire of one node; it ends when dropped.
@@ -40,6 +44,7 @@ struct Shared {
     connections: RefCell<Vec<AbortHandle>>,
     resets: Cell<u64>,
     lost: Cell<u64>,
+    delayed: Cell<u64>,
 }
 
 impl Proxy {
@@ -53,6 +58,7 @@ impl Proxy {
             connections: RefCell::default(),
             resets: Cell::new(0),
             lost: Cell::new(0),
+            delayed: Cell::new(0),
         });
         let accepts = spawn_local(accept(listener, Rc::clone(&shared))).abort_handle();
         Ok(Self { port, shared, accepts })
@@ -94,6 +100,11 @@ impl Proxy {
     /// How many pieces of answers were lost so far.
     pub(crate) fn lost(&self) -> u64 {
         self.shared.lost.get()
+    }
+
+    /// How many pieces were carried later so far.
+    pub(crate) fn delayed(&self) -> u64 {
+        self.shared.delayed.get()
     }
 }
 
@@ -153,9 +164,17 @@ async fn pump(
         if length == 0 {
             return Ok(());
         }
-        if are_answers && *shared.wire.borrow() == Wire::Deaf {
-            shared.lost.set(shared.lost.get() + 1);
-            continue;
+        let wire = *shared.wire.borrow();
+        match wire {
+            Wire::Deaf if are_answers => {
+                shared.lost.set(shared.lost.get() + 1);
+                continue;
+            }
+            Wire::Slow(delay) => {
+                shared.delayed.set(shared.delayed.get() + 1);
+                sleep(delay).await;
+            }
+            _ => {}
         }
         to.write_all(&piece[..length]).await?;
     }

@@ -1,44 +1,26 @@
-//! The cluster under test: its nodes and their wires, Redis, and the clients.
+//! The cluster under test with clients that call, and the ledger of what ran.
 
 use std::{cell::Ref, collections::HashMap, path::PathBuf, rc::Rc, time::Duration};
 
-use anyhow::{Context as _, bail, ensure};
 use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio::time::{Instant, sleep};
 
 use super::{
     Options,
+    fleet::{Fleet, NAMESPACE, STOP_MAX},
     history::Outcome,
     ledger::{Action, Ledger, Line},
-    liar::Liar,
+    liar::Lie,
     load::Load,
-    proxy::Proxy,
     tally::Tally,
 };
-use crate::cluster::{
-    http,
-    node::{Log, Node, Recipe},
-    redis_server::{Memory, Redis},
-};
-
-const NAMESPACE: &str = "faults";
-
-/// How long nodes may take to stop.
-const STOP_MAX: Duration = Duration::from_secs(20);
+use crate::cluster::node::{Log, Recipe};
 
 /// How long a cluster may take to do calls again after a fault.
-const RECOVERY_MAX: Duration = Duration::from_secs(20);
+pub(super) const RECOVERY_MAX: Duration = Duration::from_secs(20);
 
 /// How often something is looked at until it is so.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// A node and its wire.
-pub(super) struct Member {
-    pub(super) number: usize,
-    pub(super) node: Node,
-    pub(super) wire: Proxy,
-    liar: Option<Liar>,
-}
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// The times that matter to faults.
 #[derive(Clone, Copy, Debug)]
@@ -52,17 +34,12 @@ pub(super) struct Times {
 /// Everything that runs.
 pub(super) struct World {
     pub(super) times: Times,
-    pub(super) redis: Redis,
-    pub(super) members: Vec<Member>,
+    pub(super) fleet: Fleet,
     pub(super) load: Rc<Load>,
     pub(super) random: SmallRng,
     /// What happened in this phase, besides calls.
     pub(super) seen: Tally,
-    recipe: Recipe,
     ledger: Ledger,
-    /// Nodes that were ever started.
-    started: usize,
-    lying: bool,
 }
 
 impl Times {
@@ -71,7 +48,7 @@ impl Times {
         Self { renew, hold: renew * 3, fence: renew * 15 / 4, command: renew * 3 / 4 }
     }
 
-    fn settings(self) -> Vec<(&'static str, String)> {
+    pub(super) fn settings(self) -> Vec<(&'static str, String)> {
         let ms = |duration: Duration| format!("{}ms", duration.as_millis());
         vec![
             ("call-renew", ms(self.renew)),
@@ -89,13 +66,6 @@ impl Times {
 }
 
 impl World {
-    /// How often a node heard nothing of Redis for longer than it may hold, as its log says: without a fault, this machine
-    /// did not let it run.
-    pub(super) fn stalls(&self) -> usize {
-        let logs = (1..=self.started).map(|number| std::fs::read_to_string(self.recipe.log_file(number)));
-        logs.flatten().map(|log| log.matches("session: Redis is silent").count()).sum()
-    }
-
     /// Starts everything, in this folder.
     pub(super) async fn start(options: &Options, program: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
         let times = Times::of(options.renew);
@@ -103,85 +73,24 @@ impl World {
         let mut recipe = Recipe::new(program, &folder, NAMESPACE, Log::Files)?;
         recipe.settings = times.settings();
         recipe.environment = vec![("LEDGER", ledger.file().into())];
-        if let Some(mutant) = options.mutant {
-            recipe.environment.push(("CALLBOARD_TEST_MUTANT", mutant.id().into()));
-        }
-        let redis = Redis::start(&folder.join("redis"), Memory::Kept).await?;
-        // Its actions have the same references wherever they run.
-        let (number, wire) = (1, Proxy::start(redis.port()).await?);
-        let first = Node::start(&recipe, number, wire.port()).await?;
-        let load = Load::new(references(&first).await?, options.seed);
-        let mut world = Self {
+        recipe.environment.extend(options.setup.mutant_variable());
+        let lie = options.setup.lying.then_some(Lie::NotRun);
+        let fleet = Fleet::start(recipe, options.setup.nodes, lie).await?;
+        let references = fleet.references(&Action::ALL.map(Action::name)).await?;
+        Ok(Self {
             times,
-            redis,
-            members: Vec::new(),
-            load,
-            random: SmallRng::seed_from_u64(options.seed),
+            load: Load::new(Rc::clone(&fleet.targets), references, options.setup.seed),
+            fleet,
+            random: SmallRng::seed_from_u64(options.setup.seed),
             seen: Tally::default(),
-            recipe,
             ledger,
-            started: 1,
-            lying: options.lying,
-        };
-        world.admit(Member { number, node: first, wire, liar: None }).await?;
-        while world.members.len() < options.nodes {
-            world.add_node().await?;
-        }
-        Ok(world)
-    }
-
-    /// Waits until a node serves, and then lets clients ask it.
-    async fn admit(&mut self, mut member: Member) -> anyhow::Result<()> {
-        if let Err(error) = member.node.ready().await {
-            bail!("{error:#}{}", self.recipe.last_words(member.number));
-        }
-        if self.lying && self.members.is_empty() {
-            member.liar = Some(Liar::start(member.node.address.clone()).await?);
-        }
-        let address = member.liar.as_ref().map_or(member.node.address.as_str(), Liar::address);
-        self.load.add(member.node.process.id(), address.to_owned());
-        self.members.push(member);
-        Ok(())
-    }
-
-    /// Starts another node, and gives its place.
-    pub(super) async fn add_node(&mut self) -> anyhow::Result<usize> {
-        self.started += 1;
-        let number = self.started;
-        let wire = Proxy::start(self.redis.port()).await?;
-        let node = Node::start(&self.recipe, number, wire.port()).await?;
-        self.admit(Member { number, node, wire, liar: None }).await?;
-        Ok(self.members.len() - 1)
+        })
     }
 
     /// Kills a node, and writes down that it is dead.
     pub(super) async fn kill(&mut self, place: usize) -> anyhow::Result<()> {
-        let mut member = self.members.remove(place);
-        let pid = member.node.process.id();
-        member.node.process.kill().await?;
-        self.load.remove(pid);
+        let pid = self.fleet.kill(place).await?;
         self.ledger.killed(pid)
-    }
-
-    /// Takes a node out of service as one does before it is replaced: clients ask others, then it is told to stop.
-    pub(super) async fn retire(&mut self, place: usize) -> anyhow::Result<()> {
-        let mut member = self.members.remove(place);
-        let pid = member.node.process.id();
-        self.load.remove(pid);
-        // What was just sent has to arrive: a balancer waits as well.
-        sleep(Duration::from_millis(100)).await;
-        let ended_well = member.node.process.stop(STOP_MAX).await?;
-        ensure!(
-            ended_well,
-            "node {} did not end well{}",
-            member.number,
-            self.recipe.last_words(member.number)
-        );
-        Ok(())
-    }
-
-    pub(super) fn pid(&self, place: usize) -> u32 {
-        self.members[place].node.process.id()
     }
 
     /// What the actions wrote down so far.
@@ -209,19 +118,14 @@ impl World {
 
     /// The sessions that are members now.
     pub(super) async fn sessions(&self) -> anyhow::Result<Vec<String>> {
-        self.redis.sessions(NAMESPACE).await
+        self.fleet.redis.sessions(NAMESPACE).await
     }
 
     /// Waits until all calls have ended, for their clients and for those who run them.
     pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
         self.load.quiet().await;
-        for place in 0..self.members.len() {
-            if let Some(status) = self.members[place].node.process.status()? {
-                let number = self.members[place].number;
-                bail!("node {number} ended by itself: {status}{}", self.recipe.last_words(number));
-            }
-        }
-        let pids: Vec<_> = (0..self.members.len()).map(|place| self.pid(place)).collect();
+        self.fleet.check_alive()?;
+        let pids = self.fleet.pids();
         self.wait_for(STOP_MAX, |lines| open_runs(lines, &pids) == 0).await?;
         Ok(())
     }
@@ -229,16 +133,12 @@ impl World {
     /// Calls through every node until each does calls again; which ones do not.
     pub(super) async fn recover(&self) -> anyhow::Result<Vec<String>> {
         let mut missing = Vec::new();
-        for place in 0..self.members.len() {
+        for member in &self.fleet.members {
             for action in [Action::Plain, Action::Keyed] {
                 let started = Instant::now();
-                while self.load.ask_once(self.pid(place), action).await != Some(Outcome::Done) {
+                while self.load.ask_once(member.node.process.id(), action).await != Some(Outcome::Done) {
                     if started.elapsed() > RECOVERY_MAX {
-                        missing.push(format!(
-                            "node {} does no call of {}",
-                            self.members[place].number,
-                            action.name()
-                        ));
+                        missing.push(format!("node {} does no call of {}", member.number, action.name()));
                         break;
                     }
                     sleep(LOOK).await;
@@ -246,14 +146,6 @@ impl World {
             }
         }
         Ok(missing)
-    }
-
-    /// Stops the nodes in good order, so that all that runs ends.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
-        for member in &mut self.members {
-            member.node.process.stop(STOP_MAX).await?;
-        }
-        self.redis.stop().await
     }
 }
 
@@ -268,18 +160,4 @@ fn open_runs(lines: &[Line], pids: &[u32]) -> usize {
         }
     }
     open.iter().filter(|((_, pid), runs)| pids.contains(pid) && **runs > 0).count()
-}
-
-/// What clients call the actions by, from the admin port.
-async fn references(node: &Node) -> anyhow::Result<HashMap<Action, String>> {
-    let answer = http::get(&node.admin, "/actions").await?;
-    let manifest: serde_json::Value = serde_json::from_slice(&answer.body)?;
-    let known = manifest["actions"].as_array().context("the manifest lists no actions")?;
-    let reference = |action: Action| {
-        let entry = known.iter().find(|entry| entry["name"] == action.name());
-        let reference = entry.and_then(|entry| entry["reference"].as_str());
-        let reference = reference.with_context(|| format!("this program has no action {}", action.name()))?;
-        anyhow::Ok((action, reference.to_owned()))
-    };
-    Action::ALL.into_iter().map(reference).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use callboard_cluster::{core::Invariant, mutant::Mutant};
+use callboard_cluster::{cache, core::Invariant, mutant::Mutant};
 
 use crate::repository;
 
@@ -30,14 +30,17 @@ fn every_invariant_is_documented() {
         })
     };
     let documented: Vec<_> = named(is_invariant).into_iter().map(|(name, _)| name).collect();
-    let known: Vec<_> = Invariant::ALL.iter().map(|invariant| invariant.id().to_owned()).collect();
-    assert_eq!(documented, known, "{PAGE} and cluster/src/core/invariants.rs disagree");
+    let of_calls = Invariant::ALL.iter().map(|invariant| invariant.id());
+    let of_pages = cache::core::Invariant::ALL.iter().map(|invariant| invariant.id());
+    let known: Vec<_> = of_calls.chain(of_pages).map(str::to_owned).collect();
+    assert_eq!(documented, known, "{PAGE} and the invariants of cluster/src disagree");
 }
 
 #[test]
 fn every_mutant_is_documented() {
-    let is_mutant = |name: &str| name.strip_prefix('M').is_some_and(|number| number.parse::<u8>().is_ok());
+    let is_mutant =
+        |name: &str| name.strip_prefix(['M', 'C']).is_some_and(|number| number.parse::<u8>().is_ok());
     let known: Vec<_> =
-        Mutant::ALL.iter().map(|mutant| (mutant.id().to_owned(), mutant.about().to_owned())).collect();
+        Mutant::all().map(|mutant| (mutant.id().to_owned(), mutant.about().to_owned())).collect();
     assert_eq!(named(is_mutant), known, "{PAGE} and cluster/src/mutant.rs disagree");
 }

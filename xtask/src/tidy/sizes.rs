@@ -11,6 +11,7 @@ const RATCHET: &[(&str, usize)] = &[];
 /// Where printing is the purpose.
 const PRINTS: &[&str] = &[
     "cluster/tests/sim/",
+    "cluster/tests/cache_sim/",
     "examples/workload/tests/upload.rs",
     "node/src/app/",
     "protocol/benches/",

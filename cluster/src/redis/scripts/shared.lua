@@ -1,13 +1,6 @@
 -- Before the text of every script that changes a session or the view.
 -- KEYS of a session: 1 view, 2 lease, 3 in, 4 re, 5 cur, 6 orph, 7 ore, 8 ocur.
 
--- Which memory of Redis this is: another one after every start and every promotion.
-local function incarnation()
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-  local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-  return run .. '-' .. history
-end
-
 -- The clock of Redis, in milliseconds.
 local function now()
   local time = redis.call('TIME')

@@ -78,14 +78,14 @@ impl Membership {
         let Some(node) = &self.node else { return };
         let revalidations = match publication {
             Publication::Of(run) => self.revalidations.remove(&run).unwrap_or_default(),
-            Publication::Declared(tags) => tags.into_iter().map(Revalidation::Tag).collect(),
+            Publication::Declared(tags) => tags.into_iter().map(Revalidation::of_tag).collect(),
         };
         if revalidations.is_empty() {
             return self.feed(Input::Published(id, None), context);
         }
         let publishing = node.revalidator.send(Publish { revalidations }).into_actor(self);
         context.spawn(publishing.map(move |position, membership, context| match position {
-            Ok(position) => membership.feed(Input::Published(id, Some(position)), context),
+            Ok(position) => membership.feed(Input::Published(id, position), context),
             Err(error) => error!(%error, "revalidations cannot be published"),
         }));
     }

@@ -1,6 +1,7 @@
 //! Several nodes and a real Redis: an action cannot tell, and a client need not know, which node runs a call.
 
 mod keyed;
+mod pages;
 mod routed;
 #[path = "../../../../cluster/tests/conformance/server.rs"]
 #[expect(dead_code, reason = "the suite that it is of needs more of it")]

@@ -41,6 +41,9 @@ impl Page {
         let place = expand::place(&function.item);
         let tags = &settings.tags;
         let ttl = expand::duration(settings.ttl);
+        let stale_while_revalidate = expand::duration(settings.stale_while_revalidate);
+        let stale_if_error = expand::duration(settings.stale_if_error);
+        let fenced = Ident::new(&format!("{:?}", settings.fenced), Span::call_site());
         let cached = !settings.uncached;
         let render = self.render();
         quote! {
@@ -50,6 +53,9 @@ impl Page {
                 #place
                 tags: &[#(#tags),*],
                 ttl: #ttl,
+                stale_while_revalidate: #stale_while_revalidate,
+                stale_if_error: #stale_if_error,
+                fenced: ::callboard::__private::Fenced::#fenced,
                 cached: #cached,
                 render: #render,
             }

@@ -14,7 +14,7 @@ use syn::{LitStr, ReturnType};
 use crate::{
     errors::Errors,
     function::{Function, Kind, is_named},
-    words::{self, Vocabulary},
+    words::{self, Vocabulary, Word},
 };
 
 const KIND: Kind = Kind {
@@ -26,7 +26,14 @@ const KIND: Kind = Kind {
 
 const VOCABULARY: Vocabulary = Vocabulary {
     attribute: "page",
-    words: &[("tags", r#"tags = ["posts"]"#), ("ttl", r#"ttl = "10m""#), ("uncached", "uncached")],
+    words: &[
+        ("tags", r#"tags = ["posts"]"#),
+        ("ttl", r#"ttl = "10m""#),
+        ("stale_while_revalidate", r#"stale_while_revalidate = "1m""#),
+        ("stale_if_error", r#"stale_if_error = "1h""#),
+        ("fenced", "fenced = stale"),
+        ("uncached", "uncached"),
+    ],
 };
 
 /// Everything the attribute was told, without mistakes.
@@ -41,7 +48,19 @@ struct Page {
 struct Settings {
     tags: Vec<LitStr>,
     ttl: Option<Duration>,
+    stale_while_revalidate: Option<Duration>,
+    stale_if_error: Option<Duration>,
+    fenced: Fenced,
     uncached: bool,
+}
+
+/// What a node does that cannot know whether its renders are fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Fenced {
+    #[default]
+    Render,
+    Refuse,
+    Stale,
 }
 
 /// The code for the function, or its mistakes and as much code as keeps further errors away.
@@ -70,22 +89,44 @@ fn parse(attribute: TokenStream, errors: &mut Errors) -> (Option<LitStr>, Settin
         let message = "at which path is this page? Write it first, as in `#[page(\"/\")]` or `#[page(\"/posts/{id}\")]`";
         errors.push(syn::Error::new(Span::call_site(), message));
     }
+    (pattern, understood(words, errors))
+}
+
+fn understood(words: Vec<Word>, errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
+    let given: Vec<_> = words.iter().map(|word| word.name.to_string()).collect();
+    let is_given = |name: &str| given.iter().any(|given| given == name);
     for word in words {
-        match word.name.to_string().as_str() {
+        let name = word.name.to_string();
+        match name.as_str() {
             "tags" => settings.tags = errors.keep(word.texts()).unwrap_or_default(),
-            "ttl" if settings.uncached => errors.at(&word.name, NOT_BOTH),
-            "ttl" => settings.ttl = errors.keep(word.duration()),
-            "uncached" if settings.ttl.is_some() => errors.at(&word.name, NOT_BOTH),
             "uncached" => settings.uncached = true,
+            "ttl" | "fenced" if is_given("uncached") => {
+                errors.at(&word.name, format!("`{name}` {NOT_UNCACHED}"));
+            }
+            "ttl" => settings.ttl = errors.keep(word.duration()),
+            "fenced" => settings.fenced = errors.keep(fenced(&word)).unwrap_or_default(),
+            _ if !is_given("ttl") => errors.at(&word.name, format!("`{name}` {NEEDS_TTL}")),
+            "stale_while_revalidate" => settings.stale_while_revalidate = errors.keep(word.duration()),
+            "stale_if_error" => settings.stale_if_error = errors.keep(word.duration()),
             other => unreachable!("the vocabulary has no word {other:?}"),
         }
     }
-    (pattern, settings)
+    settings
 }
 
-const NOT_BOTH: &str =
-    "`ttl` says how long a render is kept and `uncached` that none is; keep the one that is meant";
+fn fenced(word: &Word) -> syn::Result<Fenced> {
+    match word.choice().as_deref() {
+        Some("render") => Ok(Fenced::Render),
+        Some("503") => Ok(Fenced::Refuse),
+        Some("stale") => Ok(Fenced::Stale),
+        _ => Err(word.expected("`render`, `503` or `stale`, without quotes")),
+    }
+}
+
+const NOT_UNCACHED: &str =
+    "says what becomes of a render that is kept, and `uncached` that none is; keep the one that is meant";
+const NEEDS_TTL: &str = "begins where `ttl` ends; give a `ttl`, too";
 
 fn check(function: &Function, pattern: Option<&LitStr>, errors: &mut Errors) {
     match &function.item.sig.output {

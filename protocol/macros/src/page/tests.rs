@@ -44,3 +44,44 @@ fn words_come_after_the_path() {
 fn a_parameter_named_by_a_word_of_rust_is_found() {
     assert_eq!(errors(quote!("/{type}"), home(&quote!(r#type: String))), [""; 0]);
 }
+
+#[test]
+fn words_about_stale_renders_are_understood() {
+    let understood = |words| {
+        let mut errors = Errors::default();
+        let (_, settings) = parse(words, &mut errors);
+        assert_eq!(errors.texts(), [""; 0]);
+        settings
+    };
+    let settings = understood(quote!(
+        "/",
+        ttl = "1m",
+        stale_while_revalidate = "2m",
+        stale_if_error = "3m",
+        fenced = 503
+    ));
+    assert_eq!(settings.stale_while_revalidate, Some(Duration::from_mins(2)));
+    assert_eq!(settings.stale_if_error, Some(Duration::from_mins(3)));
+    assert_eq!(settings.fenced, Fenced::Refuse);
+    assert_eq!(understood(quote!("/")).fenced, Fenced::Render);
+    assert_eq!(understood(quote!("/", fenced = render)).fenced, Fenced::Render);
+    assert_eq!(understood(quote!("/", fenced = stale)).fenced, Fenced::Stale);
+}
+
+#[test]
+fn words_that_do_not_go_together_are_told() {
+    for (words, message) in [
+        (quote!("/", stale_while_revalidate = "1m"), "`stale_while_revalidate` begins where `ttl` ends"),
+        (quote!("/", stale_if_error = "1m", uncached), "`stale_if_error` begins where `ttl` ends"),
+        (quote!("/", uncached, ttl = "1m"), "`ttl` says what becomes of a render that is kept"),
+        (quote!("/", fenced = stale, uncached), "`fenced` says what becomes of a render that is kept"),
+        (quote!("/", fenced = "stale"), "`fenced` takes `render`, `503` or `stale`"),
+        (quote!("/", fenced = maybe), "`fenced` takes `render`, `503` or `stale`"),
+    ] {
+        let mut errors = Errors::default();
+        parse(words, &mut errors);
+        let told = errors.texts();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(message), "{told:?}");
+    }
+}

@@ -4,21 +4,16 @@
 //! that adds is held against Redis itself. All of it is measured in each round, so that what the machine does meanwhile
 //! hits all sides.
 
-mod nodes;
 mod report;
 mod rounds;
-mod store;
 mod takeover;
 
 use std::path::PathBuf;
 
 use clap::ArgMatches;
 
-use super::{ECHO_BODY, reference, report as page, wrk};
-use crate::build::{self, Profile};
-use nodes::{Call, Nodes};
+use super::{ECHO_BODY, line::Call, nodes::Nodes, reference, report as page, store::Redis, workload, wrk};
 use rounds::Course;
-use store::Redis;
 
 /// How long and how often to measure.
 pub(crate) struct Options {
@@ -47,12 +42,8 @@ impl Options {
 /// Three nodes and their Redis.
 pub(crate) fn cluster(options: &Options) -> anyhow::Result<()> {
     wrk::version()?;
-    let workload = match &options.workload {
-        Some(file) => file.clone(),
-        None => build::program("workload", Profile::Release, &[])?,
-    };
     let redis = Redis::start()?;
-    let mut nodes = Nodes::start(workload, &redis)?;
+    let mut nodes = Nodes::start(workload(options.workload.as_ref())?, &redis)?;
     let echo = Call { reference: reference(nodes.server(0), "echo")?, body: ECHO_BODY.to_owned() };
     let owner = nodes.owner_of(&echo)?;
     let rounds = Course::new(&redis, &nodes, owner, &echo, options.connections).run(options)?;

@@ -8,7 +8,8 @@ use super::{
     takeover::Takeover,
 };
 use crate::bench::{
-    statistics::{Ratio, median_of},
+    figures::{self, Bar, verdict},
+    statistics::median_of,
     wrk,
 };
 
@@ -69,37 +70,18 @@ pub(super) fn markdown(
 }
 
 fn figures(text: &mut String, rounds: &[Round], takeovers: &[Takeover]) -> anyhow::Result<()> {
-    writeln!(text, "\n| | median | spread | bar | |\n|---|---|---|---|---|")?;
-    let mut row = |what: &str, rounds: Vec<f64>, bar: f64, at_most: bool| {
-        let ratio = Ratio::of(rounds);
-        let reached = if at_most { ratio.median <= bar } else { ratio.median >= bar };
-        writeln!(
-            text,
-            "| {what} | {:.3} | {:.1} % | {} {bar:.2} | {} |",
-            ratio.median,
-            ratio.spread * 100.0,
-            if at_most { "at most" } else { "at least" },
-            verdict(reached, ratio.doubt())
-        )
-    };
-    let added = rounds.iter().map(|round| round.idle.added_round_trips()).collect();
-    row("p50 that passing on adds, in Redis round trips", added, ROUND_TRIPS_MAX, true)?;
-    let commands = rounds.iter().map(|round| round.routed.commands_per_call()).collect();
-    row("Redis commands per call passed on, at full load", commands, COMMANDS_MAX, true)?;
-    let throughput = rounds.iter().map(Round::throughput_ratio).collect();
-    row("calls per second passed on, over those run where they come to", throughput, THROUGHPUT_MIN, false)?;
+    figures::begin(text)?;
+    let added = rounds.iter().map(|round| round.idle.added_round_trips());
+    let bar = Bar::AtMost(ROUND_TRIPS_MAX);
+    figures::of_rounds(text, "p50 that passing on adds, in Redis round trips", added, bar)?;
+    let commands = rounds.iter().map(|round| round.routed.commands_per_call());
+    let bar = Bar::AtMost(COMMANDS_MAX);
+    figures::of_rounds(text, "Redis commands per call passed on, at full load", commands, bar)?;
+    let throughput = rounds.iter().map(Round::throughput_ratio);
+    let what = "calls per second passed on, over those run where they come to";
+    figures::of_rounds(text, what, throughput, Bar::AtLeast(THROUGHPUT_MIN))?;
     takeover(text, "calls without a key", takeovers.iter().map(|takeover| takeover.plain).collect())?;
     takeover(text, "calls with a key", takeovers.iter().map(|takeover| takeover.keyed).collect())
-}
-
-/// A run in doubt passes nothing, and fails what it would fail without.
-fn verdict(reached: bool, doubt: Option<&str>) -> String {
-    match (reached, doubt) {
-        (true, None) => "reached".to_owned(),
-        (true, Some(doubt)) => doubt.to_owned(),
-        (false, None) => "not reached".to_owned(),
-        (false, Some(doubt)) => format!("not reached; {doubt}"),
-    }
 }
 
 fn takeover(text: &mut String, what: &str, mut times: Vec<Duration>) -> anyhow::Result<()> {
@@ -174,12 +156,6 @@ fn details(text: &mut String, rounds: &[Round]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_in_doubt_passes_nothing() {
-        assert_eq!(verdict(true, Some("noisy")), "noisy");
-        assert_eq!(verdict(false, Some("noisy")), "not reached; noisy");
-    }
 
     #[test]
     fn one_slow_takeover_of_a_few_is_the_figure() {

@@ -1,17 +1,16 @@
 //! One round: calls that are passed on and calls that stay, one at a time and as many as there can be.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{
-    Options,
-    nodes::{Call, Line, Nodes},
-    store::{Commands, Redis},
-};
+use super::Options;
 use crate::bench::{
     ECHO_BODY,
     contest::Target,
+    line::{Call, Line, times},
+    nodes::Nodes,
     server::Server,
     statistics::median_of,
+    store::{Commands, Redis},
     wrk::{self, Driven},
 };
 
@@ -126,13 +125,13 @@ impl<'a> Course<'a> {
 
     fn idle(&self) -> anyhow::Result<Idle> {
         let mut redis = self.redis.connect()?;
-        let mut routed = Line::open(&self.asked.address, self.call)?;
-        let mut local = Line::open(&self.owner.address, self.call)?;
+        let line = |at: &Server| Line::open(&at.address, &self.call.request(&at.address));
+        let (mut routed, mut local) = (line(self.asked)?, line(self.owner)?);
         let [mut round_trips, mut routed_us, mut local_us] = [const { Vec::new() }; 3];
         for _ in 0..TURNS {
-            times(&mut round_trips, || redis.ping())?;
-            times(&mut routed_us, || routed.ask())?;
-            times(&mut local_us, || local.ask())?;
+            times(CALLS, &mut round_trips, || redis.ping())?;
+            times(CALLS, &mut routed_us, || routed.ask())?;
+            times(CALLS, &mut local_us, || local.ask())?;
         }
         Ok(Idle {
             round_trip_us: median_of(round_trips),
@@ -157,14 +156,4 @@ impl<'a> Course<'a> {
         let owner = if at.id() == self.owner.id() { Duration::ZERO } else { self.owner.cpu_time()? };
         Ok([at.cpu_time()?, owner, self.redis.cpu_time()?])
     }
-}
-
-/// Does it a few times, and notes how many microseconds each took.
-fn times(noted: &mut Vec<f64>, mut ask: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    for _ in 0..CALLS {
-        let started = Instant::now();
-        ask()?;
-        noted.push(started.elapsed().as_secs_f64() * 1e6);
-    }
-    Ok(())
 }

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::bail;
 
-use super::nodes::{Call, NODES, Nodes};
+use crate::bench::{
+    line::Call,
+    nodes::{NODES, Nodes},
+};
 
 /// How often a call is sent: light, so that nothing waits for room.
 const EVERY: Duration = Duration::from_millis(50);

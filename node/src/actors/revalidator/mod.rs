@@ -1,0 +1,225 @@
+//! This node's copy of the log of revalidations: the one actor that feeds the cache's core and performs what it asks for.
+//!
+//! It decides nothing. A node that is alone has the same core over a log in memory.
+
+mod links;
+mod messages;
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::{Actor, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
+use callboard_cluster::{
+    cache::{
+        Connection, Core, Input, Output, PublicationId, RequestId, Versions, memory::Store, store::Command,
+    },
+    clock::Instant,
+    store::Failure,
+};
+use callboard_protocol::revalidation::{LogPosition, Revalidation};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+pub(crate) use self::{
+    links::CacheLinks,
+    messages::{CatchUp, Publish, Retire},
+};
+use crate::clock;
+
+/// Drives the cache's core.
+pub(crate) struct Revalidator {
+    core: Core,
+    log: SharedLog,
+    /// What came and was not taken yet.
+    inputs: Vec<Input>,
+    taking: bool,
+    timer: Option<(Instant, SpawnHandle)>,
+    publications: HashMap<PublicationId, oneshot::Sender<Option<LogPosition>>>,
+    last_publication: u64,
+    /// Readers that wait for a position.
+    behind: Vec<(LogPosition, oneshot::Sender<()>)>,
+    retiring: Vec<oneshot::Sender<()>>,
+}
+
+/// Where the log is.
+pub(crate) enum SharedLog {
+    /// In this process.
+    Memory(Box<Store>),
+    /// In Redis.
+    Redis(CacheLinks),
+}
+
+impl Revalidator {
+    pub(crate) fn new(core: Core, log: SharedLog) -> Self {
+        Self {
+            core,
+            log,
+            inputs: Vec::new(),
+            taking: false,
+            timer: None,
+            publications: HashMap::new(),
+            last_publication: 0,
+            behind: Vec::new(),
+            retiring: Vec::new(),
+        }
+    }
+
+    /// What readers on other threads need.
+    pub(crate) fn versions(&self) -> &Arc<Versions> {
+        self.core.versions()
+    }
+
+    /// Takes an input, and those that follow from it.
+    fn feed(&mut self, input: Input, context: &mut Context<Self>) {
+        self.inputs.push(input);
+        if self.taking {
+            return;
+        }
+        self.taking = true;
+        // A log in memory answers at once, and that is more to take.
+        while !self.inputs.is_empty() {
+            for input in std::mem::take(&mut self.inputs) {
+                for output in self.core.step(clock::core_now(), input) {
+                    self.perform(output, context);
+                }
+            }
+        }
+        self.taking = false;
+        self.wake_readers();
+        self.set_timer(context);
+    }
+
+    fn perform(&mut self, output: Output, context: &mut Context<Self>) {
+        match output {
+            Output::Connect(connection) => self.connect(connection, context),
+            Output::Disconnect(connection) => {
+                if let SharedLog::Redis(links) = &mut self.log {
+                    links.close(connection, context);
+                }
+            }
+            Output::Perform(request, command) => self.ask(request, command, context),
+            Output::Published(id, position) => {
+                if let Some(waiting) = self.publications.remove(&id) {
+                    // Whoever waited may have had enough of it.
+                    let _gone = waiting.send(position);
+                }
+            }
+            Output::Epoch { carried_over: true } => info!("pages: the log began anew; what is kept stays"),
+            Output::Epoch { carried_over: false } => {
+                info!("pages: the log began; nothing of before is served")
+            }
+            Output::Left => {
+                for waiting in std::mem::take(&mut self.retiring) {
+                    let _gone = waiting.send(());
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, connection: Connection, context: &mut Context<Self>) {
+        match &mut self.log {
+            SharedLog::Memory(_) => self.inputs.push(Input::Connected(connection)),
+            SharedLog::Redis(links) => links.open(connection, context),
+        }
+    }
+
+    fn ask(&mut self, request: RequestId, command: Command, context: &mut Context<Self>) {
+        match &mut self.log {
+            SharedLog::Memory(store) => {
+                let answer = store.execute(&command);
+                self.inputs.push(Input::Answered(request, Ok(answer)));
+                self.inputs.extend(store.take_pushes().into_iter().map(Input::Pushed));
+            }
+            SharedLog::Redis(links) => {
+                if !links.perform(request, command, context) {
+                    self.inputs.push(Input::Answered(request, Err(Failure::Silent)));
+                }
+            }
+        }
+    }
+
+    fn set_timer(&mut self, context: &mut Context<Self>) {
+        let Some(at) = self.core.next_timer() else { return };
+        match self.timer {
+            // One that comes too early looks again.
+            Some((set, _)) if set <= at => return,
+            Some((_, handle)) => {
+                context.cancel_future(handle);
+            }
+            None => {}
+        }
+        let wait = at.since(clock::core_now());
+        let handle = context.run_later(wait, |revalidator, context| {
+            revalidator.timer = None;
+            revalidator.feed(Input::Tick, context);
+        });
+        self.timer = Some((at, handle));
+    }
+
+    fn wake_readers(&mut self) {
+        let applied = self.versions().applied();
+        for (_, waiting) in self.behind.extract_if(.., |(position, _)| *position <= applied) {
+            let _gone = waiting.send(());
+        }
+        self.behind.retain(|(_, waiting)| !waiting.is_closed());
+    }
+}
+
+impl Actor for Revalidator {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.feed(Input::Tick, context);
+    }
+}
+
+impl Handler<Publish> for Revalidator {
+    type Result = ResponseFuture<Option<LogPosition>>;
+
+    fn handle(&mut self, publish: Publish, context: &mut Self::Context) -> Self::Result {
+        let (marks, wait) = (publish.marks(), Revalidation::wait_of(&publish.revalidations));
+        self.last_publication += 1;
+        let id = PublicationId(self.last_publication);
+        let (published, waiting) = oneshot::channel();
+        self.publications.insert(id, published);
+        self.feed(Input::Publish(id, marks, wait), context);
+        Box::pin(async move {
+            match waiting.await {
+                Ok(position) => position,
+                // Of an actor that is gone nothing comes any more: it is for the one who waits to give up.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
+}
+
+impl Handler<CatchUp> for Revalidator {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, CatchUp(position): CatchUp, context: &mut Self::Context) -> Self::Result {
+        let (seen, waiting) = oneshot::channel();
+        self.behind.push((position, seen));
+        self.feed(Input::CatchUp(position), context);
+        Box::pin(async move {
+            if waiting.await.is_err() {
+                std::future::pending().await
+            }
+        })
+    }
+}
+
+impl Handler<Retire> for Revalidator {
+    type Result = ();
+
+    fn handle(&mut self, Retire(retired): Retire, context: &mut Self::Context) {
+        self.retiring.push(retired);
+        self.feed(Input::Leave, context);
+    }
+}
+
+impl Revalidator {
+    /// A connection is gone that the core may count on.
+    fn lost(&mut self, connection: Connection, reason: &str, context: &mut Context<Self>) {
+        warn!(link = ?connection, reason, "pages: the connection to Redis is lost");
+        self.feed(Input::Disconnected(connection), context);
+    }
+}

@@ -1,0 +1,261 @@
+//! GET and HEAD: a page from the render cache, or rendered now.
+
+mod flight;
+mod found;
+mod kept;
+mod source;
+#[cfg(test)]
+mod unleased;
+
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+        uri::PathAndQuery,
+    },
+};
+use callboard_protocol::{ErrorCode, headers};
+
+pub(super) use self::found::Asked;
+use self::{
+    flight::{refresh, shared},
+    found::{Lookup, look_up},
+    kept::kept,
+    source::Source,
+};
+use super::{Refused, error_response::error_page};
+use crate::{
+    PageError,
+    actors::Frontend,
+    clock,
+    context::FormState,
+    node::Node,
+    registry::Fenced,
+    render_cache::{Flown, PageKeyRef},
+    request::RequestHead,
+};
+
+/// What the answer says of the cache (RFC 9211).
+const HIT: HeaderValue = HeaderValue::from_static("callboard; hit");
+const STALE: HeaderValue = HeaderValue::from_static("callboard; hit; detail=stale");
+const STALE_IF_ERROR: HeaderValue = HeaderValue::from_static("callboard; hit; detail=stale-if-error");
+const FENCED_HIT: HeaderValue = HeaderValue::from_static("callboard; hit; detail=fenced");
+const MISS: HeaderValue = HeaderValue::from_static("callboard; fwd=miss");
+const FENCED_MISS: HeaderValue = HeaderValue::from_static("callboard; fwd=miss; detail=fenced");
+const BYPASS: HeaderValue = HeaderValue::from_static("callboard; fwd=bypass");
+/// Browsers may keep a page and must ask before they show it; shared caches may not: they are told of no
+/// revalidation.
+const ASK_FIRST: HeaderValue = HeaderValue::from_static("private, no-cache");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// Answers a GET or HEAD.
+pub(super) async fn get(request: HttpRequest, frontend: Rc<Frontend>) -> HttpResponse {
+    let node = &frontend.node;
+    let key = PageKeyRef { host: host(&request), path: request.path(), query: request.query_string() };
+    let asked = Asked::of(&request, node).await;
+    answer(&request, node, key, asked).await
+}
+
+async fn answer(request: &HttpRequest, node: &Arc<Node>, key: PageKeyRef<'_>, asked: Asked) -> HttpResponse {
+    match look_up(node, key, asked) {
+        Lookup::Fresh(entry) => kept(request, node, &entry, HIT, asked.now),
+        Lookup::Stale(entry) => {
+            if entry.begin_refresh() {
+                refresh(request, node, key, &entry, asked.arrived);
+            }
+            kept(request, node, &entry, STALE, asked.now)
+        }
+        Lookup::Nothing => Box::pin(rendered(request, node, key, asked)).await,
+    }
+}
+
+/// A page of which nothing may be served that is kept.
+async fn rendered(
+    request: &HttpRequest,
+    node: &Arc<Node>,
+    key: PageKeyRef<'_>,
+    asked: Asked,
+) -> HttpResponse {
+    let Some(source) = Source::of(request, node) else {
+        return refused(&PageError::NotFound);
+    };
+    if asked.fenced {
+        match source.page.fenced {
+            Fenced::Refuse => {
+                return page_error(ErrorCode::Fenced, "this page cannot be shown at the moment");
+            }
+            Fenced::Stale => {
+                if let Some(entry) = found::known(node, key, asked) {
+                    return kept(request, node, &entry, FENCED_HIT, asked.now);
+                }
+            }
+            Fenced::Render => {}
+        }
+    }
+    let miss = if asked.arrived.leased { MISS } else { FENCED_MISS };
+    if source.page.cached && !source.registered_private() {
+        match shared(source.clone(), key.to_key(), asked.arrived).await {
+            Flown::Page(entry) => return kept(request, node, &entry, miss, asked.now),
+            Flown::Failed(error) => return failed(request, node, key, asked, &error),
+            Flown::Private => {}
+        }
+    }
+    alone(request, source, key, asked, miss).await
+}
+
+/// A render for this request only.
+async fn alone(
+    request: &HttpRequest,
+    source: Source,
+    key: PageKeyRef<'_>,
+    asked: Asked,
+    miss: HeaderValue,
+) -> HttpResponse {
+    let node = &source.node;
+    let render = source.render(node.versions.applied(), None).await;
+    let is_private = render.private || !source.page.cached;
+    match render.page {
+        Ok(body) if is_private => html(StatusCode::OK)
+            .insert_header((header::CACHE_CONTROL, PRIVATE))
+            .insert_header((headers::CACHE_STATUS, BYPASS))
+            .insert_header((headers::CALLBOARD_RENDER, render.made_of.id))
+            .body(body.for_response(&node.keys)),
+        Ok(body) => {
+            let entry = source.keep(key.to_key(), body, render.made_of);
+            kept(request, node, &entry, miss, asked.now)
+        }
+        Err(error) if is_private => refused(&error),
+        Err(error) => failed(request, node, key, asked, &error),
+    }
+}
+
+/// A page that went wrong: what is kept of it, if it says that it may be served then, and nothing of it was revalidated.
+fn failed(
+    request: &HttpRequest,
+    node: &Node,
+    key: PageKeyRef<'_>,
+    asked: Asked,
+    error: &PageError,
+) -> HttpResponse {
+    let is_failure = matches!(error, PageError::Failed(_));
+    let spare = if is_failure { found::spare(node, key, asked) } else { None };
+    match spare {
+        Some(entry) => kept(request, node, &entry, STALE_IF_ERROR, clock::core_now()),
+        None => refused(error),
+    }
+}
+
+/// The page again, as the answer to a form that was posted to it.
+pub(super) async fn after_form(
+    request: &HttpRequest,
+    frontend: &Frontend,
+    state: FormState,
+    cookies: &[String],
+) -> HttpResponse {
+    let node = &frontend.node;
+    let Some((page, parameters)) = node.registry.page(request.path()) else {
+        return no_page(request);
+    };
+    let mut head = RequestHead::of(request);
+    head.set_cookies(cookies);
+    let source = Source { node: Arc::clone(node), page, parameters, head };
+    match source.render(node.versions.applied(), Some(state)).await.page {
+        Ok(body) => html(StatusCode::OK)
+            .insert_header((header::CACHE_CONTROL, PRIVATE))
+            .body(body.for_response(&node.keys)),
+        Err(error) => refused(&error),
+    }
+}
+
+/// A form that was posted to a path without a page: back to where it came from, or a plain word.
+fn no_page(request: &HttpRequest) -> HttpResponse {
+    let referer = request.headers().get(header::REFERER).and_then(|value| value.to_str().ok());
+    // Only to this site: the path and query of a URL whose host is ours.
+    let back = referer.and_then(|url| {
+        let (_, rest) = url.split_once("://")?;
+        rest.strip_prefix(host(request)).filter(|path| stays_here(path))
+    });
+    match back {
+        Some(path) => HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish(),
+        None => html(StatusCode::OK).body(error_page(200, "done")),
+    }
+}
+
+/// A form that was submitted before, whose action's value is not kept: the page as it is now, without a state. The
+/// browser asks for it, so that reloading it submits nothing.
+pub(super) fn without_state(request: &HttpRequest, frontend: &Frontend) -> HttpResponse {
+    let path = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|path| stays_here(path));
+    match path {
+        Some(path) if frontend.node.registry.page(request.path()).is_some() => {
+            let mut response = HttpResponse::SeeOther().finish();
+            super::respond::location(&mut response, path);
+            response
+        }
+        _ => no_page(request),
+    }
+}
+
+/// Whether a browser that is sent to this path asks the same host.
+fn stays_here(path: &str) -> bool {
+    // It takes a backslash for a slash, and two of either for another host.
+    path.strip_prefix('/').is_some_and(|rest| !rest.starts_with(['/', '\\']))
+}
+
+fn refused(error: &PageError) -> HttpResponse {
+    match error {
+        PageError::Redirect(url) => {
+            let mut response = HttpResponse::SeeOther().finish();
+            super::respond::location(&mut response, url);
+            response
+        }
+        PageError::NotFound => page_error(ErrorCode::NotFound, "there is no such page"),
+        PageError::Failed(_) => {
+            page_error(ErrorCode::PageFailed, "something went wrong; it is in the log of the application")
+        }
+    }
+}
+
+fn page_error(code: ErrorCode, detail: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(code.status()).expect("the table holds valid statuses");
+    let mut head = html(status);
+    head.insert_header((header::CACHE_CONTROL, PRIVATE))
+        .insert_header((headers::CALLBOARD_ERROR, code.as_str()));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        head.insert_header((header::RETRY_AFTER, "1"));
+    }
+    head.body(error_page(code.status(), detail))
+}
+
+/// Neither GET, HEAD nor POST.
+pub(super) fn method_not_allowed(node: &Node) -> HttpResponse {
+    Refused::new(ErrorCode::MethodNotAllowed, "pages take GET and HEAD, actions take POST")
+        .response(node, super::error_response::Asker::Browser)
+}
+
+fn html(status: StatusCode) -> HttpResponseBuilder {
+    let mut head = HttpResponse::build(status);
+    head.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")));
+    head
+}
+
+fn host(request: &HttpRequest) -> &str {
+    request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_browser_takes_for_another_host_does_not_stay_here() {
+        for path in ["/", "/a", "/a//b", "/?next=//x"] {
+            assert!(stays_here(path), "{path}");
+        }
+        for path in ["", "a", "//x", "/\\x", "https://x"] {
+            assert!(!stays_here(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Where a render comes from, and what it came to.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+};
+
+use actix_web::HttpRequest;
+use callboard_protocol::revalidation::{LogPosition, Tag};
+use futures_util::FutureExt as _;
+use tracing::{error, warn};
+
+use crate::{
+    PageError, clock,
+    context::{Facts, FormState, Gathered, PageContext, Rendering},
+    node::Node,
+    page_body::PageBody,
+    registry::PageEntry,
+    render_cache::{Age, Entry, Lifetime, PageKey, Rendered},
+    request::RequestHead,
+};
+
+/// Where a render comes from.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) node: Arc<Node>,
+    pub(super) page: &'static PageEntry,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) head: RequestHead,
+}
+
+/// A finished render. Private or not, and what it is made of, whatever it ended in.
+pub(super) struct Render {
+    pub(super) page: Result<PageBody, PageError>,
+    pub(super) private: bool,
+    pub(super) made_of: MadeOf,
+}
+
+/// What a render is made of, and when.
+pub(super) struct MadeOf {
+    gathered: Gathered,
+    /// Tags that it was given, which are limited, and not by its path.
+    tags_given: usize,
+    birth: LogPosition,
+    pub(super) id: u64,
+}
+
+impl MadeOf {
+    /// Every tag that revalidates it.
+    pub(super) fn all_tags(&self) -> Vec<Tag> {
+        self.gathered.all_tags()
+    }
+}
+
+impl Source {
+    /// Of the page that a request asks for, if there is one.
+    pub(super) fn of(request: &HttpRequest, node: &Arc<Node>) -> Option<Self> {
+        let (page, parameters) = node.registry.page(request.path())?;
+        Some(Self { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) })
+    }
+
+    /// Renders. `birth` is what was applied before.
+    pub(super) async fn render(&self, birth: LogPosition, form_state: Option<FormState>) -> Render {
+        // Closed never: the semaphore lives as long as the node.
+        let _permit = self.node.renders.acquire().await;
+        let id = self.node.cache.next_render_id();
+        let cx = PageContext::new(Rendering {
+            node: Arc::clone(&self.node),
+            head: self.head.clone(),
+            parameters: self.parameters.clone(),
+            form_state,
+            birth,
+            id,
+        });
+        for tag in self.page.tags {
+            cx.tag(tag);
+        }
+        // The inner block makes a panic before the first await one of the page's, too.
+        let rendering = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind();
+        let page = match tokio::time::timeout(self.node.settings.render_timeout, rendering).await {
+            Ok(rendered) => rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into()))),
+            Err(_) => Err(PageError::Failed("took longer than render_timeout".into())),
+        };
+        let Facts { private, mut gathered, too_long } = cx.into_facts();
+        let page = match too_long {
+            Some(too_long) => Err(PageError::Failed(too_long.to_string())),
+            None => page,
+        };
+        if let Err(PageError::Failed(reason)) = &page {
+            error!(page = self.page.pattern, reason, "page failed");
+        }
+        let tags_given = gathered.all_tags().len();
+        gathered.tags.push(Tag::path(&self.head.path));
+        gathered.tags.extend(Tag::layouts(&self.head.path));
+        // Boxed: the spare room of a string that grew would count for nothing in the cache's limit.
+        let page =
+            page.map(|html| PageBody::new(html.into_string().into_boxed_str().into_boxed_bytes().into()));
+        Render { page, private, made_of: MadeOf { gathered, tags_given, birth, id } }
+    }
+
+    /// Makes a page of a render that anybody may get, and keeps it, unless it has too many tags for that.
+    pub(super) fn keep(&self, key: PageKey, body: PageBody, made_of: MadeOf) -> Arc<Entry> {
+        let MadeOf { mut gathered, tags_given, birth, id } = made_of;
+        let now = clock::core_now();
+        let ttl = self.page.ttl.map(|ttl| now + ttl);
+        let fresh_until = ttl.into_iter().chain(gathered.expires).min();
+        gathered.tags.sort_unstable();
+        gathered.tags.dedup();
+        let entry = Arc::new(Entry::new(Rendered {
+            body,
+            age: Age::new(birth, gathered.tags, gathered.fragments),
+            lifetime: Lifetime::until(
+                fresh_until,
+                self.page.stale_while_revalidate,
+                self.page.stale_if_error,
+            )
+            .ending(gathered.ends),
+            made: now,
+            render: id,
+            tag_names: gathered.tag_names,
+        }));
+        if tags_given <= self.node.settings.page_tags_max {
+            self.node.cache.keep(key, Arc::clone(&entry));
+        } else {
+            let page = self.page.pattern;
+            warn!(page, tags = tags_given, "a page with more tags than page_tags_max is not kept");
+        }
+        entry
+    }
+
+    /// A page that was private once is rendered for each request alone from then on, so that nobody waits for a
+    /// render that he may not use. It is still kept when it turns out to be for everybody.
+    pub(super) fn register_private(&self) {
+        if let Some(seen) = self.node.private_pages.get(self.page.pattern) {
+            seen.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn registered_private(&self) -> bool {
+        self.node.private_pages.get(self.page.pattern).is_some_and(|seen| seen.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,143 @@
+//! What a client carries from an action's answer to its next page: where the action's revalidations stand, so that no node
+//! serves it anything older.
+//!
+//! It is signed, so that nobody makes nodes look for positions that there are none of. It says nothing about who carries
+//! it, and is no secret.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest,
+    http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue},
+};
+use callboard_protocol::{KeyRing, headers::CALLBOARD_SESSION, revalidation::LogPosition, sealing};
+use memchr::memmem;
+
+use crate::cookies::Cookie;
+
+/// How long a browser keeps it. After a node's lease, a second, no node serves anything older to anybody.
+const KEPT: Duration = Duration::from_mins(1);
+
+/// How long a request waits for its node to see what its client saw; a reading of the log takes one round trip to Redis.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Made once: asked for as text, it would be copied for each request.
+static NAME: HeaderName = HeaderName::from_static(CALLBOARD_SESSION);
+
+/// The token of a position.
+pub(crate) fn token(keys: &KeyRing, position: LogPosition) -> String {
+    sealing::sign_cookie(keys, CALLBOARD_SESSION, &position.to_string())
+}
+
+/// The `set-cookie` header for it.
+pub(crate) fn cookie(token: &str) -> String {
+    Cookie::new(CALLBOARD_SESSION, token).max_age(KEPT).header()
+}
+
+/// The latest position that the request's client saw, of those for which `is_new`. Signatures of others are not looked at,
+/// and a token without a good one is none.
+pub(crate) fn seen(
+    request: &HttpRequest,
+    keys: &KeyRing,
+    is_new: impl Fn(LogPosition) -> bool,
+) -> Option<LogPosition> {
+    let tokens = tokens(request.headers()).take(TOKENS_MAX);
+    let new = tokens.filter(|token| {
+        let position = token.split_once('.').and_then(|(position, _)| parse(position));
+        position.is_some_and(&is_new)
+    });
+    new.filter_map(|token| parse(sealing::verify_cookie(keys, CALLBOARD_SESSION, token).ok()?)).max()
+}
+
+/// Most tokens of a request that are looked at: the header, the cookie, and what a sibling domain set.
+const TOKENS_MAX: usize = 4;
+
+/// Whether the only cookie is the token: then the request carries nobody's rights.
+pub(crate) fn is_only_cookie(headers: &HeaderMap) -> bool {
+    let mut cookies = headers.get_all(COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    cookies.all(|pair| name_of(pair) == CALLBOARD_SESSION.as_bytes())
+}
+
+fn name_of(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}
+
+fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let named = headers.get(&NAME).and_then(|value| value.to_str().ok());
+    let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
+    // Most requests have none: found before anything is split.
+    let lines = lines.filter(|line| memmem::find(line, CALLBOARD_SESSION.as_bytes()).is_some());
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+    let ours = pairs.filter(|pair| name_of(pair) == CALLBOARD_SESSION.as_bytes());
+    let values = ours.filter_map(|pair| str::from_utf8(pair).ok()?.split_once('='));
+    named.into_iter().chain(values.map(|(_, value)| value.trim()))
+}
+
+fn parse(position: &str) -> Option<LogPosition> {
+    position.parse().ok().map(LogPosition::from_u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use callboard_protocol::key_ring::KeyId;
+
+    use super::*;
+
+    fn keys(seed: u8) -> KeyRing {
+        KeyRing::generate(KeyId::new(1), [seed; 32])
+    }
+
+    fn at(position: u64) -> LogPosition {
+        LogPosition::from_u64(position)
+    }
+
+    fn seen_of(headers: &[(&'static str, String)]) -> Option<LogPosition> {
+        let request = headers.iter().fold(TestRequest::get(), |request, (name, value)| {
+            request.append_header((*name, value.as_str()))
+        });
+        seen(&request.to_http_request(), &keys(1), |position| position > at(5))
+    }
+
+    #[test]
+    fn a_token_comes_back_as_a_header_or_among_cookies() {
+        let token = token(&keys(1), at(7));
+        assert_eq!(seen_of(&[(CALLBOARD_SESSION, token.clone())]), Some(at(7)));
+        assert_eq!(seen_of(&[("cookie", format!("a=1; {CALLBOARD_SESSION}={token}; b=2"))]), Some(at(7)));
+        let later = super::token(&keys(1), at(9));
+        let both = [("cookie", format!("{CALLBOARD_SESSION}={later}")), (CALLBOARD_SESSION, token)];
+        assert_eq!(seen_of(&both), Some(at(9)));
+        assert_eq!(seen_of(&[]), None);
+    }
+
+    #[test]
+    fn what_this_cluster_did_not_sign_is_no_token() {
+        let good = token(&keys(1), at(7));
+        let forged = [
+            token(&keys(2), at(7)),
+            good.replacen('7', "8", 1),
+            sealing::sign_cookie(&keys(1), "other", "7"),
+            "7".into(),
+            format!("{}.x", u64::MAX),
+            String::new(),
+        ];
+        for forged in forged {
+            assert_eq!(seen_of(&[(CALLBOARD_SESSION, forged.clone())]), None, "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_what_is_applied_is_not_looked_at() {
+        assert_eq!(seen_of(&[(CALLBOARD_SESSION, token(&keys(1), at(5)))]), None);
+    }
+
+    #[test]
+    fn a_request_with_the_token_alone_carries_no_rights() {
+        let only = |line: &str| {
+            is_only_cookie(TestRequest::get().append_header(("cookie", line)).to_http_request().headers())
+        };
+        assert!(only("callboard-session=1.x"));
+        assert!(!only("callboard-session=1.x; account=ann"));
+        assert!(!only("callboard-sessions=1"));
+    }
+}
