@@ -15,7 +15,10 @@ use callboard_protocol::{
     revalidation::{Epoch, LogPosition},
 };
 
-use crate::world::{LEASE, MS, TAGS, tag_number};
+use crate::{
+    seeds,
+    world::{LEASE, MS, TAGS, tag_number},
+};
 
 /// For each tag how often it was written.
 pub(crate) type Counters = [u32; TAGS];
@@ -37,8 +40,12 @@ pub(crate) struct Seen {
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
-impl Seen {
-    pub(crate) fn add(&mut self, other: &Self) {
+impl seeds::Seen for Seen {
+    fn size(&self) -> u64 {
+        self.reads
+    }
+
+    fn add(&mut self, other: &Self) {
         self.reads += other.reads;
         for (name, count) in &other.counts {
             *self.counts.entry(name).or_default() += count;

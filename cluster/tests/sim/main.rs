@@ -7,16 +7,11 @@ mod checker;
 mod directed;
 mod lab;
 mod plan;
+#[path = "../simulation/schedule.rs"]
+mod schedule;
+#[path = "../simulation/seeds.rs"]
+mod seeds;
 mod world;
-
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
 
 use callboard_cluster::{
     core::SessionState,
@@ -24,8 +19,9 @@ use callboard_cluster::{
 };
 
 use crate::{
-    checker::{Checker, Seen, Violation},
+    checker::{Checker, Seen},
     plan::{Call, Kind, Plan, Weather, plan},
+    seeds::{Sweep, hunt},
     world::{MS, World},
 };
 
@@ -117,69 +113,32 @@ fn look(world: &mut World) {
     }
 }
 
-fn describe(seed: u64, violations: &[Violation]) -> String {
+/// What a seed broke, if it did, and the command that breaks it again.
+fn broken(seed: u64, checker: &Checker) -> Option<String> {
     use std::fmt::Write as _;
+    if checker.violations.is_empty() {
+        return None;
+    }
     let mut text = format!("seed {seed} ({:?}):\n", Weather::of(seed));
-    for violation in violations.iter().take(10) {
+    for violation in checker.violations.iter().take(10) {
         let what: String = violation.what.chars().take(3000).collect();
         writeln!(text, "  {}: {what}", violation.invariant.id()).expect("text grows");
     }
     writeln!(text, "run it again: cargo xtask simulate calls --seed {seed}").expect("text grows");
-    text
+    Some(text)
 }
-
-/// A number from the environment; `cargo xtask simulate` sets them.
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-/// More broken seeds than this are not looked for.
-const FAILURES_MAX: usize = 3;
 
 /// Goal: nobody is lied to, whatever breaks. Method: seeds in turn have each kind of weather; every promise is
 /// checked against a ledger of all that happened, and what is to break has to have broken.
 #[test]
 fn no_promise_is_broken() {
-    let first = number("SIMULATE_SEED", 0);
-    let calls = number("SIMULATE_CALLS", 1_000_000);
-    let alone = std::env::var_os("SIMULATE_SEED").is_some() && std::env::var_os("SIMULATE_CALLS").is_none();
-    let next = AtomicU64::new(first);
-    let total = Mutex::new((Seen::default(), Vec::new()));
-    let began = Instant::now();
-    let work = || {
-        loop {
-            {
-                let total = total.lock().expect("nobody panics with it");
-                let enough = if alone { total.0.calls > 0 } else { total.0.calls >= calls };
-                if enough || total.1.len() >= FAILURES_MAX {
-                    return;
-                }
-            }
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            let checker = run(seed, plan(seed), Mutants::NONE);
-            let mut total = total.lock().expect("nobody panics with it");
-            total.0.add(&checker.seen);
-            if !checker.violations.is_empty() {
-                total.1.push(describe(seed, &checker.violations));
-            }
-            if (seed - first) % 2000 == 1999 {
-                let (calls, failures) = (total.0.calls, total.1.len());
-                let rate = calls as f64 / began.elapsed().as_secs_f64();
-                println!("{} seeds, {calls} calls, {rate:.0} calls/s, {failures} broken", seed - first + 1);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let threads = if alone { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
+    let sweep = Sweep::new("calls", "SIMULATE_CALLS", 1_030_000, 2000);
+    let seen: Option<Seen> = sweep.run(200, |seed| {
+        let checker = run(seed, plan(seed), Mutants::NONE);
+        let broken = broken(seed, &checker);
+        (checker.seen, broken)
     });
-    let (seen, failures) = total.into_inner().expect("nobody panicked with it");
-    let seeds = next.load(Ordering::Relaxed) - first;
-    println!("{seeds} seeds, {} broken: {seen:#?}", failures.len());
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-    if !alone && seeds > 200 {
+    if let Some(seen) = seen {
         seen.everything_happened();
     }
 }
@@ -194,42 +153,17 @@ fn a_seed_decides_everything() {
     }
 }
 
-/// How many seeds a directed plan may need to catch its mutant.
-const SEEDS_MAX: u64 = 20;
-
 /// Goal: the tests notice when a rule is left out. Method: each mutant runs its directed plan until a promise is
 /// broken or the core stops itself; the same plans break nothing with all rules in place.
 #[test]
 fn every_mutant_is_caught_by_its_directed_plan() {
-    let only = std::env::var("MUTANT").ok();
-    let mutants = Mutant::CALLS.iter().copied();
-    let mut wrong = Vec::new();
-    for mutant in mutants.filter(|mutant| only.as_deref().is_none_or(|id| id == mutant.id())) {
-        let caught = (0..SEEDS_MAX).find_map(|seed| caught_by(mutant, seed).map(|by| (seed, by)));
-        let verdict = match &caught {
-            Some((seed, by)) => format!("{by} in seed {seed}"),
-            None => "MISSED".to_owned(),
-        };
-        println!("{:4} {verdict:20} {}", mutant.id(), mutant.about());
-        if caught.is_none() {
-            wrong.push(format!("{} is not caught", mutant.id()));
-        }
-        for seed in 0..=caught.map_or(SEEDS_MAX - 1, |(seed, _)| seed) {
-            let checker = run(seed, directed::directed(mutant, seed), Mutants::NONE);
-            if !checker.violations.is_empty() {
-                wrong.push(format!("the plan of {}: {}", mutant.id(), describe(seed, &checker.violations)));
-                break;
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-fn caught_by(mutant: Mutant, seed: u64) -> Option<String> {
-    let outcome =
-        catch_unwind(AssertUnwindSafe(|| run(seed, directed::directed(mutant, seed), Mutants::only(mutant))));
-    match outcome {
-        Ok(checker) => checker.violations.first().map(|first| first.invariant.id().to_owned()),
-        Err(_) => Some("assertion".to_owned()),
-    }
+    let run_with = |mutant, seed, mutants| run(seed, directed::directed(mutant, seed), mutants);
+    hunt(
+        Mutant::CALLS,
+        |mutant, seed| {
+            let checker = run_with(mutant, seed, Mutants::only(mutant));
+            checker.violations.first().map(|first| first.invariant.id().to_owned())
+        },
+        |mutant, seed| broken(seed, &run_with(mutant, seed, Mutants::NONE)),
+    );
 }

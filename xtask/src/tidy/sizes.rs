@@ -12,6 +12,7 @@ const RATCHET: &[(&str, usize)] = &[];
 const PRINTS: &[&str] = &[
     "cluster/tests/sim/",
     "cluster/tests/cache_sim/",
+    "cluster/tests/simulation/",
     "examples/workload/tests/upload.rs",
     "node/src/app/",
     "protocol/benches/",

@@ -34,6 +34,7 @@ use rand::{RngExt as _, SeedableRng, rngs::SmallRng};
 use crate::{
     checker::{Checker, Counters, Shown, Written},
     plan::{Fault, Plan},
+    schedule::Scheduled,
 };
 use reads::Reader;
 
@@ -150,29 +151,6 @@ enum NodeEvent {
     GivesUp,
 }
 
-struct Scheduled {
-    at: u64,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 /// Who asked, and on which connection.
 #[derive(Clone, Copy, Debug)]
 struct Asker {
@@ -244,7 +222,7 @@ pub(crate) struct World {
     pub(crate) now: u64,
     random: SmallRng,
     number: u64,
-    events: BinaryHeap<Reverse<Scheduled>>,
+    events: BinaryHeap<Reverse<Scheduled<Event>>>,
     nodes: Vec<Node>,
     store: Store,
     /// How often the store was started.

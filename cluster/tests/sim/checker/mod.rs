@@ -23,6 +23,7 @@ use callboard_protocol::{
 
 use crate::{
     plan::{Call, Fault},
+    seeds,
     world::{outcome_of, settings},
 };
 
@@ -127,8 +128,12 @@ fn frame(bytes: &Bytes) -> Frame {
     Frame::decode(bytes, Namespace::named("simulation")).expect("nodes write frames")
 }
 
-impl Seen {
-    pub(crate) fn add(&mut self, other: &Self) {
+impl seeds::Seen for Seen {
+    fn size(&self) -> u64 {
+        self.calls
+    }
+
+    fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.remote_starts += other.remote_starts;
         self.done += other.done;
@@ -145,7 +150,9 @@ impl Seen {
         self.sends += other.sends;
         self.commands += other.commands;
     }
+}
 
+impl Seen {
     /// Faults that did not land prove nothing.
     pub(crate) fn everything_happened(&self) {
         let counts = [

@@ -31,6 +31,7 @@ use rand::{RngExt as _, SeedableRng, rngs::SmallRng};
 use crate::{
     checker::Checker,
     plan::{Call, Fault, Kind, Plan, Restart},
+    schedule::Scheduled,
 };
 
 pub(crate) const MS: u64 = 1000;
@@ -149,29 +150,6 @@ enum NodeEvent {
     Reads(TransferId),
 }
 
-struct Scheduled {
-    at: u64,
-    number: u64,
-    event: Box<Event>,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.number) == (other.at, other.number)
-    }
-}
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 /// A connection as the network sees it.
 #[derive(Clone, Debug, Default)]
 struct Link {
@@ -258,7 +236,7 @@ pub(crate) struct World {
     pub(crate) now: u64,
     random: SmallRng,
     number: u64,
-    events: BinaryHeap<Reverse<Scheduled>>,
+    events: BinaryHeap<Reverse<Scheduled<Box<Event>>>>,
     pub(crate) nodes: Vec<Node>,
     servers: Vec<Server>,
     master: usize,
