@@ -1,5 +1,6 @@
 //! The actors of a node. They hold no protocol decision: they feed the core and perform its outputs.
 
+mod alarm;
 mod frontend;
 mod link;
 mod membership;

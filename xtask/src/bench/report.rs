@@ -1,6 +1,6 @@
 //! What a run is reported as: figures, the machine they are of, and what they are held against.
 
-use std::{fmt::Write as _, process::Command};
+use std::{fmt::Write as _, path::Path, process::Command};
 
 use anyhow::Context as _;
 
@@ -59,6 +59,17 @@ pub(crate) fn heading() -> anyhow::Result<String> {
     Ok(format!("## {}, commit {}\n\n", output("date", &["-u", "+%F"])?, commit()?))
 }
 
+/// Says so where the figures are of a workload that somebody else built, or of a generator that is not optimised.
+pub(super) fn disclaim(text: &mut String, workload: Option<&Path>) -> anyhow::Result<()> {
+    if workload.is_some() || cfg!(debug_assertions) {
+        writeln!(
+            text,
+            "\n**A workload of unknown profile, or an unoptimised xtask: these figures say nothing.**"
+        )?;
+    }
+    Ok(())
+}
+
 fn method(text: &mut String, options: &Options) -> anyhow::Result<()> {
     writeln!(text, "Machine: {}. {}; {}; actix-web {}.", machine()?, compiler()?, wrk::version()?, actix()?)?;
     writeln!(
@@ -67,13 +78,7 @@ fn method(text: &mut String, options: &Options) -> anyhow::Result<()> {
          settings; profile release with mimalloc on both sides. Ratios are node over bare, per round.",
         options.rounds, options.seconds
     )?;
-    if options.workload.is_some() || cfg!(debug_assertions) {
-        writeln!(
-            text,
-            "\n**A workload of unknown profile, or an unoptimised bare server: these figures say nothing.**"
-        )?;
-    }
-    Ok(())
+    disclaim(text, options.workload.as_deref())
 }
 
 fn contest_section(

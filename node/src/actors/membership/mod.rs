@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler, SpawnHandle};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
 use callboard_cluster::{
     clock::Instant,
     core::{Core, Input, RunId, SessionState},
@@ -31,7 +31,7 @@ use tracing::error;
 
 pub(crate) use self::messages::{Begin, Feed, Leave, RunEnded, RunResult, Submit, Unreachable};
 use self::{calls::Waiting, messages::Flush, transfers::Reader};
-use super::{Links, SlotWorker};
+use super::{Links, SlotWorker, alarm::Alarm};
 use crate::{call::Cancellation, clock, node::Node};
 
 /// Drives the core.
@@ -49,7 +49,7 @@ pub(crate) struct Membership {
     /// What came and was not taken yet: a busy node takes what has piled up at once.
     inputs: Vec<Input>,
     flushing: bool,
-    timer: Option<(Instant, SpawnHandle)>,
+    alarm: Alarm,
     calls: HashMap<CallId, Waiting>,
     runs: HashMap<RunId, Arc<Cancellation>>,
     /// What runs that ended asked for, until it is published.
@@ -123,7 +123,7 @@ impl Membership {
             next_worker: 0,
             inputs: Vec::new(),
             flushing: false,
-            timer: None,
+            alarm: Alarm::default(),
             calls: HashMap::new(),
             runs: HashMap::new(),
             revalidations: HashMap::new(),
@@ -161,25 +161,10 @@ impl Membership {
         }
         self.flushing = false;
         self.share();
-        self.set_timer(context);
-    }
-
-    fn set_timer(&mut self, context: &mut Context<Self>) {
-        let Some(at) = self.core.next_timer() else { return };
-        match self.timer {
-            // One that comes too early looks again.
-            Some((set, _)) if set <= at => return,
-            Some((_, handle)) => {
-                context.cancel_future(handle);
-            }
-            None => {}
-        }
-        let wait = at.since(clock::core_now());
-        let handle = context.run_later(wait, |membership, context| {
-            membership.timer = None;
+        self.alarm.set(self.core.next_timer(), context, |membership, context| {
+            membership.alarm.rang();
             membership.feed(Input::Tick, context);
         });
-        self.timer = Some((at, handle));
     }
 
     /// Tells other threads how this node stands.

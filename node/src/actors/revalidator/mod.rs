@@ -7,12 +7,11 @@ mod messages;
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix::{Actor, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
+use actix::{Actor, Context, Handler, ResponseFuture};
 use callboard_cluster::{
     cache::{
         Connection, Core, Input, Output, PublicationId, RequestId, Versions, memory::Store, store::Command,
     },
-    clock::Instant,
     store::Failure,
 };
 use callboard_protocol::revalidation::{LogPosition, Revalidation};
@@ -23,6 +22,7 @@ pub(crate) use self::{
     links::CacheLinks,
     messages::{CatchUp, Publish, Retire},
 };
+use super::alarm::Alarm;
 use crate::clock;
 
 /// Drives the cache's core.
@@ -32,7 +32,7 @@ pub(crate) struct Revalidator {
     /// What came and was not taken yet.
     inputs: Vec<Input>,
     taking: bool,
-    timer: Option<(Instant, SpawnHandle)>,
+    alarm: Alarm,
     publications: HashMap<PublicationId, oneshot::Sender<Option<LogPosition>>>,
     last_publication: u64,
     /// Readers that wait for a position.
@@ -55,7 +55,7 @@ impl Revalidator {
             log,
             inputs: Vec::new(),
             taking: false,
-            timer: None,
+            alarm: Alarm::default(),
             publications: HashMap::new(),
             last_publication: 0,
             behind: Vec::new(),
@@ -85,7 +85,10 @@ impl Revalidator {
         }
         self.taking = false;
         self.wake_readers();
-        self.set_timer(context);
+        self.alarm.set(self.core.next_timer(), context, |revalidator, context| {
+            revalidator.alarm.rang();
+            revalidator.feed(Input::Tick, context);
+        });
     }
 
     fn perform(&mut self, output: Output, context: &mut Context<Self>) {
@@ -135,24 +138,6 @@ impl Revalidator {
                 }
             }
         }
-    }
-
-    fn set_timer(&mut self, context: &mut Context<Self>) {
-        let Some(at) = self.core.next_timer() else { return };
-        match self.timer {
-            // One that comes too early looks again.
-            Some((set, _)) if set <= at => return,
-            Some((_, handle)) => {
-                context.cancel_future(handle);
-            }
-            None => {}
-        }
-        let wait = at.since(clock::core_now());
-        let handle = context.run_later(wait, |revalidator, context| {
-            revalidator.timer = None;
-            revalidator.feed(Input::Tick, context);
-        });
-        self.timer = Some((at, handle));
     }
 
     fn wake_readers(&mut self) {

@@ -62,12 +62,7 @@ pub(super) fn markdown(
          time; default settings; profile release with mimalloc.",
         options.rounds, options.seconds, options.invalidations, options.requests
     )?;
-    if options.workload.is_some() || cfg!(debug_assertions) {
-        writeln!(
-            text,
-            "\n**A workload of unknown profile, or an unoptimised generator: these figures say nothing.**"
-        )?;
-    }
+    page::disclaim(&mut text, options.workload.as_deref())?;
     figures(&mut text, rounds, storms, overhead)?;
     details(&mut text, rounds, storms, overhead)?;
     Ok(text)

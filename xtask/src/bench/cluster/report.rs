@@ -47,12 +47,7 @@ pub(super) fn markdown(
          settings; profile release with mimalloc.",
         options.rounds, options.connections, options.seconds, options.kills
     )?;
-    if options.workload.is_some() || cfg!(debug_assertions) {
-        writeln!(
-            text,
-            "\n**A workload of unknown profile, or an unoptimised generator: these figures say nothing.**"
-        )?;
-    }
+    page::disclaim(&mut text, options.workload.as_deref())?;
     figures(&mut text, rounds, takeovers)?;
     details(&mut text, rounds)?;
     if !takeovers.is_empty() {
