@@ -29,37 +29,51 @@ pub(crate) fn token(keys: &KeyRing, position: LogPosition) -> String {
     sealing::sign_cookie(keys, CALLBOARD_SESSION, &position.to_string())
 }
 
-/// The `set-cookie` header for it.
-pub(crate) fn cookie(token: &str) -> String {
-    Cookie::new(CALLBOARD_SESSION, token).max_age(KEPT).header()
+/// The `set-cookie` header for the token of a position.
+///
+/// Of the last epochs each has its own cookie: a node that knows the later position may not know what its client saw of the
+/// epoch before, if that was lost.
+pub(crate) fn cookie(token: &str, position: LogPosition) -> String {
+    let name = format!("{CALLBOARD_SESSION}-{}", position.epoch().as_u64() % EPOCHS);
+    Cookie::new(&name, token).max_age(KEPT).header()
 }
 
-/// The latest position that the request's client saw, of those for which `is_new`. Signatures of others are not looked at,
-/// and a token without a good one is none.
+/// How many epochs have cookies of their own at a time. One begins where Redis loses its memory, and a cookie is kept for a
+/// minute.
+const EPOCHS: u64 = 4;
+
+/// The positions that the request's client saw, of those for which `is_new`. Signatures of others are not looked at, and a
+/// token without a good one is none.
 pub(crate) fn seen(
     request: &HttpRequest,
     keys: &KeyRing,
     is_new: impl Fn(LogPosition) -> bool,
-) -> Option<LogPosition> {
+) -> Vec<LogPosition> {
     let tokens = tokens(request.headers()).take(TOKENS_MAX);
     let new = tokens.filter(|token| {
         let position = token.split_once('.').and_then(|(position, _)| parse(position));
         position.is_some_and(&is_new)
     });
-    new.filter_map(|token| parse(sealing::verify_cookie(keys, CALLBOARD_SESSION, token).ok()?)).max()
+    new.filter_map(|token| parse(sealing::verify_cookie(keys, CALLBOARD_SESSION, token).ok()?)).collect()
 }
 
-/// Most tokens of a request that are looked at: the header, the cookie, and what a sibling domain set.
-const TOKENS_MAX: usize = 4;
+/// Most tokens of a request that are looked at: the header, the cookies, and what a sibling domain set.
+const TOKENS_MAX: usize = 8;
 
-/// Whether the only cookie is the token: then the request carries nobody's rights.
+/// Whether all cookies are tokens: then the request carries nobody's rights.
 pub(crate) fn is_only_cookie(headers: &HeaderMap) -> bool {
     let mut cookies = headers.get_all(COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    cookies.all(|pair| name_of(pair) == CALLBOARD_SESSION.as_bytes())
+    cookies.all(is_token)
 }
 
-fn name_of(pair: &[u8]) -> &[u8] {
-    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+/// Whether a cookie is a token; a program may keep the header as one without a number.
+fn is_token(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    match name.strip_prefix(CALLBOARD_SESSION.as_bytes()) {
+        Some([]) => true,
+        Some([b'-', number]) => number.is_ascii_digit() && u64::from(number - b'0') < EPOCHS,
+        _ => false,
+    }
 }
 
 fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -68,7 +82,7 @@ fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     // Most requests have none: found before anything is split.
     let lines = lines.filter(|line| memmem::find(line, CALLBOARD_SESSION.as_bytes()).is_some());
     let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
-    let ours = pairs.filter(|pair| name_of(pair) == CALLBOARD_SESSION.as_bytes());
+    let ours = pairs.filter(|pair| is_token(pair));
     let values = ours.filter_map(|pair| str::from_utf8(pair).ok()?.split_once('='));
     named.into_iter().chain(values.map(|(_, value)| value.trim()))
 }
@@ -80,7 +94,7 @@ fn parse(position: &str) -> Option<LogPosition> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
-    use callboard_protocol::key_ring::KeyId;
+    use callboard_protocol::{key_ring::KeyId, revalidation::Epoch};
 
     use super::*;
 
@@ -92,7 +106,7 @@ mod tests {
         LogPosition::from_u64(position)
     }
 
-    fn seen_of(headers: &[(&'static str, String)]) -> Option<LogPosition> {
+    fn seen_of(headers: &[(&'static str, String)]) -> Vec<LogPosition> {
         let request = headers.iter().fold(TestRequest::get(), |request, (name, value)| {
             request.append_header((*name, value.as_str()))
         });
@@ -102,12 +116,12 @@ mod tests {
     #[test]
     fn a_token_comes_back_as_a_header_or_among_cookies() {
         let token = token(&keys(1), at(7));
-        assert_eq!(seen_of(&[(CALLBOARD_SESSION, token.clone())]), Some(at(7)));
-        assert_eq!(seen_of(&[("cookie", format!("a=1; {CALLBOARD_SESSION}={token}; b=2"))]), Some(at(7)));
+        assert_eq!(seen_of(&[(CALLBOARD_SESSION, token.clone())]), [at(7)]);
+        assert_eq!(seen_of(&[("cookie", format!("a=1; {CALLBOARD_SESSION}={token}; b=2"))]), [at(7)]);
         let later = super::token(&keys(1), at(9));
         let both = [("cookie", format!("{CALLBOARD_SESSION}={later}")), (CALLBOARD_SESSION, token)];
-        assert_eq!(seen_of(&both), Some(at(9)));
-        assert_eq!(seen_of(&[]), None);
+        assert_eq!(seen_of(&both), [at(7), at(9)]);
+        assert_eq!(seen_of(&[]), []);
     }
 
     #[test]
@@ -122,13 +136,28 @@ mod tests {
             String::new(),
         ];
         for forged in forged {
-            assert_eq!(seen_of(&[(CALLBOARD_SESSION, forged.clone())]), None, "{forged}");
+            assert_eq!(seen_of(&[(CALLBOARD_SESSION, forged.clone())]), [], "{forged}");
         }
     }
 
     #[test]
     fn a_token_of_what_is_applied_is_not_looked_at() {
-        assert_eq!(seen_of(&[(CALLBOARD_SESSION, token(&keys(1), at(5)))]), None);
+        assert_eq!(seen_of(&[(CALLBOARD_SESSION, token(&keys(1), at(5)))]), []);
+    }
+
+    #[test]
+    fn what_was_seen_of_an_epoch_stays_when_the_next_one_begins() {
+        let of_epoch = |number| LogPosition::new(Epoch::new(number).expect("small"), 7).expect("small");
+        let pair = |position| {
+            let cookie = cookie(&token(&keys(1), position), position);
+            cookie.split(';').next().expect("a pair").to_owned()
+        };
+        let both = [6, 7].map(of_epoch);
+        assert_eq!(seen_of(&[("cookie", both.map(pair).join("; "))]), both);
+        let names =
+            [6, 7, 8, 9, 10].map(|number| pair(of_epoch(number)).split('=').next().map(str::to_owned));
+        assert_eq!(names[0], names[4]);
+        assert_eq!(names[0].as_deref(), Some("callboard-session-2"));
     }
 
     #[test]
@@ -137,6 +166,8 @@ mod tests {
             is_only_cookie(TestRequest::get().append_header(("cookie", line)).to_http_request().headers())
         };
         assert!(only("callboard-session=1.x"));
+        assert!(only("callboard-session-0=1.x; callboard-session-3=1.x"));
+        assert!(!only("callboard-session-4=1.x") && !only("callboard-session-=1.x"));
         assert!(!only("callboard-session=1.x; account=ann"));
         assert!(!only("callboard-sessions=1"));
     }

@@ -29,10 +29,10 @@ impl Asked {
     pub(super) async fn of(request: &HttpRequest, node: &Node) -> Self {
         let asked = Self::at(node, clock::core_now());
         let seen = session::seen(request, &node.keys, |position| !node.versions.has_applied(position));
-        match seen {
-            None => asked,
-            Some(position) => Box::pin(asked.having_seen(position, node)).await,
+        if seen.is_empty() {
+            return asked;
         }
+        Box::pin(asked.having_seen(&seen, node)).await
     }
 
     pub(in crate::http) fn at(node: &Node, now: Instant) -> Self {
@@ -40,13 +40,15 @@ impl Asked {
         Self { now, arrived, fenced: !arrived.leased }
     }
 
-    /// Waits a little for what the client saw. It may be the position of a log that is lost: then there is nothing to
-    /// wait for, and the page is rendered, which is always right.
-    pub(super) async fn having_seen(self, position: LogPosition, node: &Node) -> Self {
-        // Late or not: what is applied by now is asked below.
-        let _late = tokio::time::timeout(session::PATIENCE, node.revalidator.send(CatchUp(position))).await;
+    /// Waits a little for what the client saw. Some of it may be of a log that is lost: then there is nothing to wait for,
+    /// and the page is rendered, which is always right.
+    pub(super) async fn having_seen(self, seen: &[LogPosition], node: &Node) -> Self {
+        if let Some(last) = seen.iter().max() {
+            // Late or not: what is applied by now is asked below.
+            let _late = tokio::time::timeout(session::PATIENCE, node.revalidator.send(CatchUp(*last))).await;
+        }
         let asked = Self::at(node, clock::core_now());
-        if node.versions.has_applied(position) {
+        if seen.iter().all(|position| node.versions.has_applied(*position)) {
             return asked;
         }
         Self { arrived: Arrived { leased: false, ..asked.arrived }, ..asked }

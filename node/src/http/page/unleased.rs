@@ -95,10 +95,10 @@ async fn a_client_that_saw_more_than_the_node_is_served_nothing_that_is_kept() {
     let state = tempfile::tempdir().expect("a folder");
     let node = node(&state).await;
     let ahead = LogPosition::from_u64(node.versions.applied().as_u64() + 1);
-    let asked = Asked::at(&node, clock::core_now()).having_seen(ahead, &node).await;
+    let asked = Asked::at(&node, clock::core_now()).having_seen(&[ahead], &node).await;
     assert!(!asked.arrived.leased && !asked.fenced);
     // What is applied already is not waited for.
-    let asked = asked.having_seen(node.versions.applied(), &node).await;
+    let asked = asked.having_seen(&[node.versions.applied()], &node).await;
     assert!(asked.arrived.leased);
 }
 

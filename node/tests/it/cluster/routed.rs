@@ -87,7 +87,7 @@ fn headers(answer: &Answer) -> Vec<(String, String)> {
             !others.contains(&name.as_str())
         })
         .map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()))
-        .filter(|(_, value)| !value.starts_with("callboard-session="))
+        .filter(|(_, value)| !value.starts_with("callboard-session-"))
         .collect();
     headers.sort();
     headers
