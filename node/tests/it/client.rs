@@ -1,6 +1,9 @@
 //! A node in this process, and a client that calls it as React's and browsers do.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use callboard::{App, Running};
 use reqwest::blocking::{Client, Response, multipart};
@@ -80,6 +83,18 @@ impl Caller {
 
     pub(crate) fn get(&self, path: &str) -> Answer {
         Answer::of(self.http.get(self.url(path)).send())
+    }
+
+    /// Asks until the answer is as wanted.
+    pub(crate) fn until(&self, url: &str, is_wanted: impl Fn(&Answer) -> bool) -> Answer {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = Answer::of(self.http.get(url).send());
+            if is_wanted(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < end, "{url} never came to it: {answer:?}");
+        }
     }
 
     /// A form without JavaScript: the hidden fields of the page and what a person typed.

@@ -1,9 +1,6 @@
 //! Pages that are served while they are made anew, or in place of one that fails; and what is revalidated how.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use callboard::{ActionContext, Html, PageContext, PageError, Profile, action, page};
 
@@ -54,18 +51,6 @@ fn revalidate(caller: &Caller, how: &str, what: &str) -> Answer {
     caller.call("revalidate_as", &format!("[{how:?},{what:?}]"))
 }
 
-/// Asks until an answer is as wanted.
-fn until(caller: &Caller, path: &str, is_wanted: impl Fn(&Answer) -> bool) -> Answer {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
-        let answer = caller.get(path);
-        if is_wanted(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < end, "{path} never came to it: {answer:?}");
-    }
-}
-
 #[test]
 fn a_layout_takes_every_page_below_it_and_no_other() {
     let caller = Caller::start(&[]);
@@ -89,7 +74,7 @@ fn what_is_revalidated_softly_is_served_until_a_new_page_is_there() {
     assert_eq!((answer.header("x-action-revalidated"), answer.header("callboard-revalidated-at")), ("", ""));
     let stale = caller.get("/blog/soft");
     assert_eq!((stale.header("cache-status"), &stale.body), (STALE, &first.body));
-    let next = until(&caller, "/blog/soft", |answer| answer.header("cache-status") == HIT);
+    let next = caller.until(&caller.url("/blog/soft"), |answer| answer.header("cache-status") == HIT);
     assert_ne!(next.body, first.body);
 }
 
@@ -129,9 +114,11 @@ fn after_its_time_a_page_is_served_while_a_new_one_is_made() {
     let caller = Caller::start(&[]);
     let first = caller.get("/short");
     assert_eq!(first.header("cache-status"), MISS);
-    let stale = until(&caller, "/short", |answer| answer.header("cache-status") == STALE);
+    let stale = caller.until(&caller.url("/short"), |answer| answer.header("cache-status") == STALE);
     assert_eq!(stale.body, first.body);
-    until(&caller, "/short", |answer| answer.body != first.body && answer.header("cache-status") != MISS);
+    caller.until(&caller.url("/short"), |answer| {
+        answer.body != first.body && answer.header("cache-status") != MISS
+    });
 
     let before = caller.get("/short").body;
     revalidate(&caller, "hard", "short");
@@ -145,7 +132,7 @@ fn a_page_stands_in_for_one_that_fails_unless_it_was_revalidated() {
     let caller = Caller::start(&[]);
     let first = caller.get("/fragile");
     FAILS.store(true, Ordering::SeqCst);
-    let spare = until(&caller, "/fragile", |answer| answer.header("cache-status") != HIT);
+    let spare = caller.until(&caller.url("/fragile"), |answer| answer.header("cache-status") != HIT);
     assert_eq!((spare.status, spare.header("cache-status")), (200, "callboard; hit; detail=stale-if-error"));
     assert_eq!(spare.body, first.body);
 

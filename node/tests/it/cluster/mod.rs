@@ -75,18 +75,14 @@ impl Cluster {
     }
 }
 
-/// Waits until a node says that it is a member and serves.
+/// Where a node says whether it is a member and serves.
+pub(crate) fn readyz(node: &Caller) -> String {
+    format!("http://{}/readyz", node.node.admin())
+}
+
+/// Waits until it says so.
 pub(crate) fn wait_until_ready(node: &Caller) {
-    let until = Instant::now() + Duration::from_secs(20);
-    let url = format!("http://{}/readyz", node.node.admin());
-    loop {
-        let answer = node.http.get(&url).send().expect("an answer");
-        if answer.status() == 200 {
-            return;
-        }
-        assert!(Instant::now() < until, "the node is still {}", answer.text().expect("text"));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    node.until(&readyz(node), |answer| answer.status == 200);
 }
 
 /// Says which node it ran on.

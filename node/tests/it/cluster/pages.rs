@@ -26,15 +26,7 @@ fn revalidate_surely(node: &Caller, how: &str) {
 
 /// Asks until the page comes from where it should.
 fn until(node: &Caller, path: &str, from: &str) -> Answer {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
-        let answer = node.get(path);
-        if answer.header("cache-status") == from {
-            return answer;
-        }
-        assert!(Instant::now() < end, "{path} never was {from:?}: {answer:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    node.until(&node.url(path), |answer| answer.header("cache-status") == from)
 }
 
 /// The page as every node keeps it.
@@ -100,10 +92,7 @@ fn without_redis_pages_are_rendered_and_what_was_revalidated_meanwhile_is_publis
         assert_ne!(until(node, "/blog/alone", FENCED).body, rendered, "it is rendered for each");
     }
     // Until then it sends calls to others, and waits for what becomes of them.
-    let ready = format!("http://{}/readyz", cluster.nodes[0].node.admin());
-    while cluster.nodes[0].http.get(&ready).send().expect("an answer").status() == 200 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    cluster.nodes[0].until(&super::readyz(&cluster.nodes[0]), |answer| answer.status == 503);
     let answer = revalidate(&cluster.nodes[0], "hard", "blog");
     assert_eq!(answer.status, 504);
     assert_eq!(answer.header("callboard-revalidation"), "unconfirmed");
