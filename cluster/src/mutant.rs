@@ -107,6 +107,8 @@ CACHE {
     WatermarkOfAnyEpoch = "C26": "the watermark of another epoch counts",
     GrantsRecounted = "C27": "leases are counted anew for a reader that was forgotten and comes back",
     ReapedAtOnce = "C28": "what a dead node declared is forgotten as soon as it stands in the log",
+    PublisherHasAll = "C29": "whoever publishes counts as having applied what stands before its entry",
+    LeavesBehind = "C30": "what is published while a node leaves is lost",
 }
 }
 

@@ -39,6 +39,7 @@ mod page_body;
 mod redis_server;
 mod registry;
 mod render_cache;
+mod renders;
 mod request;
 mod retained;
 mod session;

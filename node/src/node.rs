@@ -11,13 +11,14 @@ use std::{
 
 use callboard_cluster::cache::Versions;
 use callboard_protocol::{KeyRing, multipart, origin::AllowedOrigins, reply};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::{
     actors::{Membership, Revalidator, Standing},
     build_id::BuildId,
     registry::Registry,
     render_cache::RenderCache,
+    renders::Renders,
     retained::Retained,
     settings::Settings,
     state::State,
@@ -41,8 +42,8 @@ pub(crate) struct Node {
     pub(crate) spill_dir: PathBuf,
     pub(crate) versions: Arc<Versions>,
     pub(crate) cache: RenderCache,
-    pub(crate) renders: Semaphore,
-    /// Pages by pattern: whether one was ever private.
+    pub(crate) renders: Renders,
+    /// Pages by pattern: whether the last render that was for everybody or for one alone was for one alone.
     pub(crate) private_pages: HashMap<&'static str, AtomicBool>,
     pub(crate) revalidator: actix::Addr<Revalidator>,
     pub(crate) membership: actix::Addr<Membership>,

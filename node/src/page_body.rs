@@ -36,29 +36,29 @@ impl PageBody {
         Self { bytes, holes }
     }
 
-    /// All of it, if no response puts anything into it.
-    pub(crate) fn whole(&self) -> Option<&Bytes> {
-        self.holes.is_empty().then_some(&self.bytes)
+    /// Its bytes, and where the holes in them begin.
+    pub(crate) fn into_parts(self) -> (Bytes, Box<[usize]>) {
+        (self.bytes, self.holes)
     }
 
-    /// What it takes while it is kept.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.bytes.len() + size_of_val(&*self.holes)
-    }
-
-    /// The page as one response has it. All of its forms have one nonce: forms of one page differ in their action or in
-    /// what they say, or else it does not matter which of them was submitted, and a page may have hundreds.
+    /// The page as one response has it.
     pub(crate) fn for_response(&self, keys: &KeyRing) -> Bytes {
-        if let Some(whole) = self.whole() {
-            return whole.clone();
-        }
-        let nonce = sign_form_nonce(keys, rand::random());
-        let mut filled = self.bytes.to_vec();
-        for &begins in &self.holes {
-            filled[begins..begins + nonce.len()].copy_from_slice(nonce.as_bytes());
-        }
-        filled.into()
+        filled(self.bytes.clone(), &self.holes, keys)
     }
+}
+
+/// A page as one response has it. All of its forms have one nonce: forms of one page differ in their action or in what they
+/// say, or else it does not matter which of them was submitted, and a page may have hundreds.
+pub(crate) fn filled(page: Bytes, holes: &[usize], keys: &KeyRing) -> Bytes {
+    if holes.is_empty() {
+        return page;
+    }
+    let nonce = sign_form_nonce(keys, rand::random());
+    let mut filled = page.to_vec();
+    for &begins in holes {
+        filled[begins..begins + nonce.len()].copy_from_slice(nonce.as_bytes());
+    }
+    filled.into()
 }
 
 #[cfg(test)]
@@ -75,7 +75,6 @@ mod tests {
     fn every_response_fills_all_holes_with_a_nonce_of_its_own() {
         let keys = KeyRing::generate(KeyId::new(1), [1; 32]);
         let page = page(format!("{0}, {0}{0}.", hole()));
-        assert!(page.whole().is_none());
         let mut seen = Vec::new();
         for _ in 0..3 {
             let response = String::from_utf8(page.for_response(&keys).to_vec()).expect("text");
@@ -91,7 +90,6 @@ mod tests {
     fn a_page_without_holes_is_sent_as_it_is() {
         let keys = KeyRing::generate(KeyId::new(1), [1; 32]);
         let page = page(format!("plain {}", &hole()[1..]));
-        let whole = page.whole().expect("no hole").clone();
-        assert_eq!(page.for_response(&keys).as_ptr(), whole.as_ptr());
+        assert_eq!(page.for_response(&keys).as_ptr(), page.bytes.as_ptr());
     }
 }

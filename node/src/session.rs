@@ -15,8 +15,13 @@ use memchr::memmem;
 
 use crate::cookies::Cookie;
 
-/// How long a browser keeps it. After a node's lease, a second, no node serves anything older to anybody.
-const KEPT: Duration = Duration::from_mins(1);
+/// How long a browser keeps it at least.
+const KEPT_MIN: Duration = Duration::from_mins(1);
+
+/// How long a browser keeps it: after a node's lease no node serves anything older to anybody.
+pub(crate) fn kept(lease: Duration) -> Duration {
+    KEPT_MIN.max(lease * 2)
+}
 
 /// How long a request waits for its node to see what its client saw; a reading of the log takes one round trip to Redis.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
@@ -33,9 +38,9 @@ pub(crate) fn token(keys: &KeyRing, position: LogPosition) -> String {
 ///
 /// Of the last epochs each has its own cookie: a node that knows the later position may not know what its client saw of the
 /// epoch before, if that was lost.
-pub(crate) fn cookie(token: &str, position: LogPosition) -> String {
+pub(crate) fn cookie(token: &str, position: LogPosition, kept: Duration) -> String {
     let name = format!("{CALLBOARD_SESSION}-{}", position.epoch().as_u64() % EPOCHS);
-    Cookie::new(&name, token).max_age(KEPT).header()
+    Cookie::new(&name, token).max_age(kept).header()
 }
 
 /// How many epochs have cookies of their own at a time. One begins where Redis loses its memory, and a cookie is kept for a
@@ -149,7 +154,7 @@ mod tests {
     fn what_was_seen_of_an_epoch_stays_when_the_next_one_begins() {
         let of_epoch = |number| LogPosition::new(Epoch::new(number).expect("small"), 7).expect("small");
         let pair = |position| {
-            let cookie = cookie(&token(&keys(1), position), position);
+            let cookie = cookie(&token(&keys(1), position), position, KEPT_MIN);
             cookie.split(';').next().expect("a pair").to_owned()
         };
         let both = [6, 7].map(of_epoch);
@@ -158,6 +163,13 @@ mod tests {
             [6, 7, 8, 9, 10].map(|number| pair(of_epoch(number)).split('=').next().map(str::to_owned));
         assert_eq!(names[0], names[4]);
         assert_eq!(names[0].as_deref(), Some("callboard-session-2"));
+    }
+
+    #[test]
+    fn a_token_is_kept_for_longer_than_a_lease() {
+        let [short, long] = [1, 90].map(|lease| kept(Duration::from_secs(lease)));
+        assert!(cookie("1.x", at(1), short).contains("Max-Age=60"), "{}", cookie("1.x", at(1), short));
+        assert!(cookie("1.x", at(1), long).contains("Max-Age=180"));
     }
 
     #[test]

@@ -99,7 +99,7 @@ error_codes! {
     IdempotencyConflict, "idempotency-conflict", 422, Refused;
     /// The header `idempotency-key` is empty, too long, or not visible ASCII.
     BadIdempotencyKey, "bad-idempotency-key", 400, Refused;
-    /// Too many calls run or wait already.
+    /// Too many calls, or renders of pages, run or wait already.
     Overloaded, "overloaded", 503, Overloaded;
     /// The deadline passed before the call started.
     Expired, "expired", 503, Overloaded;

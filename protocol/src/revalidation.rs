@@ -99,6 +99,31 @@ pub struct NameTooLong {
     bytes_max: usize,
 }
 
+/// A revalidation that names nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevalidationError {
+    /// A name that no render can carry.
+    #[error(transparent)]
+    TooLong(#[from] NameTooLong),
+    /// A path that no page can be at.
+    #[error("the path {path:?}; a path begins with a slash")]
+    NoSlash {
+        /// The path.
+        path: String,
+    },
+}
+
+impl RevalidationError {
+    /// What a client is told of it.
+    #[must_use]
+    pub fn digest(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "tag-too-long",
+            Self::NoSlash { .. } => "path-without-slash",
+        }
+    }
+}
+
 /// Longest tag, in bytes: that of Next.js (`NEXT_CACHE_TAG_MAX_LENGTH`).
 pub const TAG_BYTES_MAX: usize = 256;
 
@@ -166,11 +191,15 @@ impl Revalidation {
     ///
     /// # Errors
     ///
-    /// If it is too long.
-    pub fn check(&self) -> Result<(), NameTooLong> {
+    /// If it is too long, or a path that begins with no slash.
+    pub fn check(&self) -> Result<(), RevalidationError> {
         match &self.target {
-            Target::Tag(name) => check_tag(name),
-            Target::Path(path) | Target::Layout(path) => within("path", path, PATH_BYTES_MAX),
+            Target::Tag(name) => Ok(check_tag(name)?),
+            Target::Path(path) | Target::Layout(path) => {
+                within("path", path, PATH_BYTES_MAX)?;
+                let begins = path.starts_with('/');
+                if begins { Ok(()) } else { Err(RevalidationError::NoSlash { path: path.clone() }) }
+            }
         }
     }
 
@@ -306,8 +335,21 @@ mod tests {
         let told = Revalidation::of_tag("x".repeat(1 << 20)).check().map_err(|error| error.to_string());
         assert_eq!(told, Err("a tag of 1048576 bytes; at most 256 are allowed".to_owned()));
         assert_eq!(Revalidation::of_tag("x".repeat(TAG_BYTES_MAX)).check(), Ok(()));
-        assert_eq!(Revalidation::of_layout("x".repeat(PATH_BYTES_MAX)).check(), Ok(()));
-        assert!(Revalidation::of_path("x".repeat(PATH_BYTES_MAX + 1)).check().is_err());
+        assert_eq!(Revalidation::of_layout("/".repeat(PATH_BYTES_MAX)).check(), Ok(()));
+        let long = Revalidation::of_path("/".repeat(PATH_BYTES_MAX + 1)).check();
+        assert_eq!(long.map_err(|error| error.digest()), Err("tag-too-long"));
+    }
+
+    #[test]
+    fn a_path_begins_with_a_slash() {
+        for path in ["", "posts", "%2Fposts", "https://host/posts"] {
+            for revalidation in [Revalidation::of_path(path), Revalidation::of_layout(path)] {
+                let told = revalidation.check().map_err(|error| (error.digest(), error.to_string()));
+                let expected = format!("the path {path:?}; a path begins with a slash");
+                assert_eq!(told, Err(("path-without-slash", expected)));
+            }
+        }
+        assert_eq!(Revalidation::of_tag("posts").check(), Ok(()));
     }
 
     proptest! {

@@ -5,7 +5,8 @@
 //! position that was applied before it read anything). A request that arrived with a lease at a later position may use
 //! it only if none of its tags was revalidated since that birth. Tags are known only when the render ends, so the
 //! question is asked then; who may not use it waits for the next render, which begins afterwards. A request that arrived
-//! without a lease does not know what was revalidated, and uses no render that was already running.
+//! without a lease does not know what was revalidated, and uses no render that was already running. Nor is the render that
+//! begins for it made of parts that are kept.
 
 use std::{collections::HashMap, hash::Hash, mem};
 
@@ -37,10 +38,19 @@ struct Waiting<W> {
 /// What a request that found nothing in the cache does.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// It starts a render with this birth; nobody else renders this key.
-    Render(LogPosition),
+    /// It starts a render; nobody else renders this key.
+    Render(Takeoff),
     /// It waits for a render that runs already.
     Wait,
+}
+
+/// What a render begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeoff {
+    /// What is applied before it reads anything.
+    pub birth: LogPosition,
+    /// Whether it may be made of parts that are kept: whether all for whom it begins arrived with a lease.
+    pub kept_parts: bool,
 }
 
 /// What to do when a render ended.
@@ -48,8 +58,8 @@ pub enum Arrival {
 pub struct Landing<W> {
     /// These may use it.
     pub served: Vec<W>,
-    /// The next render for those who may not, if there are any: start it with this birth.
-    pub again: Option<LogPosition>,
+    /// The next render for those who may not, if there are any: start it.
+    pub again: Option<Takeoff>,
 }
 
 impl<K, W> Default for FlightTable<K, W> {
@@ -68,7 +78,7 @@ impl<K, W> FlightTable<K, W> {
 
 impl<K: Eq + Hash + Clone, W> FlightTable<K, W> {
     /// A request that saw this when it arrived needs a render of `key`. A render that begins now has this birth: what is
-    /// applied now.
+    /// applied now. To be landed, abandoned or disbanded.
     pub fn arrive(&mut self, key: &K, arrived: Arrived, birth: LogPosition, request: W) -> Arrival {
         debug_assert!(arrived.applied <= birth, "the birth is read after the request arrived");
         if let Some(flight) = self.flights.get_mut(key) {
@@ -76,7 +86,17 @@ impl<K: Eq + Hash + Clone, W> FlightTable<K, W> {
             return Arrival::Wait;
         }
         self.flights.insert(key.clone(), Flight { birth, waiting: vec![Waiting { request, joined: None }] });
-        Arrival::Render(birth)
+        Arrival::Render(Takeoff { birth, kept_parts: arrived.leased })
+    }
+
+    /// The render of `key` is about to read something. If all who wait for it are gone, it is over instead.
+    pub fn abandon(&mut self, key: &K, is_gone: impl Fn(&W) -> bool) -> bool {
+        let waiting = self.flights.get(key).map(|flight| &flight.waiting);
+        let is_over = waiting.is_none_or(|waiting| waiting.iter().all(|waiting| is_gone(&waiting.request)));
+        if is_over {
+            self.flights.remove(key);
+        }
+        is_over
     }
 
     /// The running render of `key`, which carries these tags, ended.
@@ -99,13 +119,14 @@ impl<K: Eq + Hash + Clone, W> FlightTable<K, W> {
         let (served, mut later): (Vec<_>, Vec<_>) = mem::take(&mut flight.waiting)
             .into_iter()
             .partition(|waiting| waiting.joined.is_none_or(may_use));
-        let again = (!later.is_empty()).then_some(applied);
+        let kept_parts = later.iter().filter_map(|waiting| waiting.joined).all(|arrived| arrived.leased);
+        let again = (!later.is_empty()).then_some(Takeoff { birth: applied, kept_parts });
         match again {
             Some(next) => {
                 for waiting in &mut later {
                     waiting.joined = None;
                 }
-                *flight = Flight { birth: next, waiting: later };
+                *flight = Flight { birth: next.birth, waiting: later };
             }
             None => {
                 self.flights.remove(key);
@@ -114,7 +135,8 @@ impl<K: Eq + Hash + Clone, W> FlightTable<K, W> {
         Landing { served: served.into_iter().map(|waiting| waiting.request).collect(), again }
     }
 
-    /// The running render of `key` turned out to be for one request only, or was lost: everybody who waits.
+    /// The running render of `key` turned out to be for one request only, could not begin, or was lost: everybody who
+    /// waits.
     pub fn disband(&mut self, key: &K) -> Vec<W> {
         let flight = self.flights.remove(key);
         flight.into_iter().flat_map(|flight| flight.waiting).map(|waiting| waiting.request).collect()
@@ -139,6 +161,16 @@ mod tests {
         Arrived { applied: at(applied), leased: false }
     }
 
+    /// For those who arrived with a lease.
+    fn from(birth: u64) -> Takeoff {
+        Takeoff { birth: at(birth), kept_parts: true }
+    }
+
+    /// For those of whom one arrived without.
+    fn without_parts(birth: u64) -> Takeoff {
+        Takeoff { birth: at(birth), kept_parts: false }
+    }
+
     fn no_versions() -> Versions {
         Versions::new(1 << 8, Mutants::NONE)
     }
@@ -158,7 +190,7 @@ mod tests {
     #[test]
     fn ten_thousand_requests_share_one_render() {
         let mut table = FlightTable::default();
-        assert_eq!(table.arrive(&"k", leased(0), at(0), 0), Arrival::Render(at(0)));
+        assert_eq!(table.arrive(&"k", leased(0), at(0), 0), Arrival::Render(from(0)));
         for request in 1..10_000 {
             assert_eq!(table.arrive(&"k", leased(0), at(0), request), Arrival::Wait);
         }
@@ -173,7 +205,7 @@ mod tests {
         table.arrive(&"k", leased(2), at(2), "late");
         let versions = versions(2, 3);
         let landing = table.land(&"k", &mine(), &versions);
-        assert_eq!(landing, Landing { served: vec!["early"], again: Some(at(3)) });
+        assert_eq!(landing, Landing { served: vec!["early"], again: Some(from(3)) });
         let landing = table.land(&"k", &mine(), &versions);
         assert_eq!(landing, Landing { served: vec!["late"], again: None });
     }
@@ -189,13 +221,13 @@ mod tests {
     #[test]
     fn who_has_no_lease_uses_no_render_that_was_running() {
         let mut table = FlightTable::default();
-        assert_eq!(table.arrive(&"k", fenced(1), at(1), "first"), Arrival::Render(at(1)));
+        assert_eq!(table.arrive(&"k", fenced(1), at(1), "first"), Arrival::Render(without_parts(1)));
         table.arrive(&"k", fenced(1), at(1), "second");
         table.arrive(&"k", fenced(1), at(1), "third");
         let versions = versions(0, 1);
         assert_eq!(
             table.land(&"k", &mine(), &versions),
-            Landing { served: vec!["first"], again: Some(at(1)) }
+            Landing { served: vec!["first"], again: Some(without_parts(1)) }
         );
         table.arrive(&"k", leased(1), at(1), "fourth");
         assert_eq!(table.land(&"k", &mine(), &versions).served, ["second", "third", "fourth"]);
@@ -209,7 +241,28 @@ mod tests {
         versions.raise_floor(at(4));
         versions.set_applied(at(4));
         table.arrive(&"k", leased(4), at(4), "late");
-        assert_eq!(table.land(&"k", &[], &versions), Landing { served: vec!["early"], again: Some(at(4)) });
+        assert_eq!(table.land(&"k", &[], &versions), Landing { served: vec!["early"], again: Some(from(4)) });
+    }
+
+    #[test]
+    fn a_render_for_one_without_a_lease_is_made_of_nothing_that_is_kept_whoever_waits_with_him() {
+        let mut table = FlightTable::default();
+        table.arrive(&"k", leased(1), at(1), "early");
+        table.arrive(&"k", leased(2), at(2), "late");
+        table.arrive(&"k", fenced(2), at(2), "ahead");
+        let landing = table.land(&"k", &mine(), &versions(2, 2));
+        assert_eq!(landing, Landing { served: vec!["early"], again: Some(without_parts(2)) });
+    }
+
+    #[test]
+    fn a_render_that_has_not_begun_is_over_once_nobody_waits_for_it() {
+        let mut table = FlightTable::default();
+        table.arrive(&"k", leased(1), at(1), "gone");
+        table.arrive(&"k", leased(1), at(1), "here");
+        assert!(!table.abandon(&"k", |request| *request == "gone"));
+        assert_eq!(table.arrive(&"k", leased(1), at(1), "another"), Arrival::Wait);
+        assert!(table.abandon(&"k", |_| true));
+        assert_eq!(table.arrive(&"k", leased(2), at(2), "next"), Arrival::Render(from(2)));
     }
 
     #[test]
@@ -308,8 +361,9 @@ mod tests {
             let arrived = Arrived { applied: at(self.applied), leased: self.leased };
             let request = Request { must_see: self.promised(), leased: self.leased, begun: self.begun };
             match self.table.arrive(&(), arrived, at(self.applied), request) {
-                Arrival::Render(birth) => {
-                    assert_eq!((birth, self.running), (at(self.applied), None));
+                Arrival::Render(takeoff) => {
+                    let expected = Takeoff { birth: at(self.applied), kept_parts: self.leased };
+                    assert_eq!((takeoff, self.running), (expected, None));
                     self.begin();
                 }
                 Arrival::Wait => assert!(self.running.is_some(), "somebody waits for nothing"),

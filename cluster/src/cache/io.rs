@@ -23,6 +23,8 @@ pub enum Input {
     Pushed(Push),
     /// Append marks to the log; repeated until it is certain. Answered by [`Output::Published`].
     Publish(PublicationId, Arc<[Mark]>, Wait),
+    /// Nobody waits for a publication any more. It is published all the same.
+    Forget(PublicationId),
     /// A reader wants to see this position and cannot: read the log now.
     CatchUp(LogPosition),
     /// Go in order: publish what is left, and be registered no more.
@@ -41,6 +43,8 @@ pub enum Output {
     /// What was waited for has come true. The position is where it stands, in the epoch that confirmed it; nothing where
     /// nothing was waited for.
     Published(PublicationId, Option<LogPosition>),
+    /// Nothing comes of this publication: this node has left.
+    Refused(PublicationId),
     /// Leases are granted by an epoch that began now, and whether renders were kept from the one before.
     Epoch {
         /// Whether they were.

@@ -128,13 +128,19 @@ impl Store {
             | Command::Reap { epoch, .. }
             | Command::Leave { epoch, .. } => *epoch,
         };
-        if self.epoch() != Some(epoch) {
+        let there = match command {
+            // What was applied stays applied, whatever memory it is told to.
+            Command::Acknowledge { .. } => self.kept.began.map(|(epoch, _)| epoch),
+            _ => self.epoch(),
+        };
+        if there != Some(epoch) {
             return Answer::Superseded;
         }
         let before = self.watermark();
         let answer = match command {
             Command::Renew { process, after, declared, .. } => self.renew(*process, *after, declared),
-            Command::Publish { process, after, marks, .. } => self.publish(*process, *after, marks),
+            Command::Publish { process, after, marks, .. } => self.publish(*process, *after, marks.as_ref()),
+            Command::Acknowledge { applied, .. } if *applied > self.tail() => Answer::Superseded,
             Command::Acknowledge { process, applied, .. } => {
                 self.acknowledge(*process, *applied);
                 Answer::Acknowledged { watermark: self.watermark() }
@@ -210,24 +216,27 @@ impl Store {
         Answer::Renewed { tail: self.tail(), following: self.following(after), watermark: self.watermark() }
     }
 
-    fn publish(&mut self, process: ProcessId, after: LogPosition, marks: &Arc<[Mark]>) -> Answer {
+    fn publish(&mut self, process: ProcessId, after: LogPosition, marks: Option<&Arc<[Mark]>>) -> Answer {
         if after > self.tail() {
             return Answer::Superseded;
         }
-        let Some(position) = self.append(Arc::clone(marks)) else { return Answer::Superseded };
+        let Some(position) = self.append(marks.map(Arc::clone)) else { return Answer::Superseded };
         let has_others = self.kept.readers.keys().any(|reader| *reader != process);
+        let is_next = after.max(position.epoch().start()).sequence() + 1 == position.sequence();
+        let has_all = is_next || self.mutants.has(Mutant::PublisherHasAll);
+        self.acknowledge(process, if has_all { position } else { after });
         Answer::Published { position, following: self.following(after), has_others }
     }
 
     /// Appends an entry and pushes it. An epoch without a place left is over.
-    fn append(&mut self, marks: Arc<[Mark]>) -> Option<LogPosition> {
+    fn append(&mut self, marks: Option<Arc<[Mark]>>) -> Option<LogPosition> {
         let (epoch, _) = self.kept.began?;
         let Some(position) = LogPosition::new(epoch, self.kept.sequence + 1) else {
             self.kept.began = None;
             return None;
         };
         self.kept.sequence += 1;
-        let entry = Entry { position, marks: Some(marks) };
+        let entry = Entry { position, marks };
         self.pushes.push(Push::Entry(entry.clone()));
         self.kept.log.push_back(entry);
         self.trim(self.limits.log_entries_max);
@@ -278,7 +287,7 @@ impl Store {
             self.forget(process);
         }
         if !is_published {
-            if self.append(marks).is_none() {
+            if self.append(Some(marks)).is_none() {
                 return Answer::Superseded;
             }
             self.kept.readers.remove(&process);
@@ -322,7 +331,7 @@ mod tests {
     }
 
     fn publish(store: &mut Store, epoch: Epoch) -> Answer {
-        let marks = Arc::new([Mark { tag: Tag::named("tag"), staleness: Staleness::Hard }]);
+        let marks = Some([Mark { tag: Tag::named("tag"), staleness: Staleness::Hard }].into());
         store.execute(&Command::Publish { process: ME, epoch, after: epoch.start(), marks })
     }
 

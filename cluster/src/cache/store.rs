@@ -1,8 +1,8 @@
 //! The port to the log that all nodes share: commands as data, each atomic.
 //!
 //! Adapters are the one in memory, on which simulations and nodes that are alone run, and Redis. Whatever names an epoch is
-//! executed in that epoch or answered [`Answer::Superseded`]; every command first looks whether the store is still of the
-//! memory that the epoch began in.
+//! executed in that epoch or answered [`Answer::Superseded`]; every command but [`Command::Acknowledge`] first looks whether
+//! the store is still of the memory that the epoch began in.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl From<&Revalidation> for Mark {
 pub struct Entry {
     /// Its place. Sequences are dense: 1, 2, 3 …
     pub position: LogPosition,
-    /// What is stale; `None` if this node cannot read it, as a newer version wrote it: then everything is.
+    /// What is stale; `None` for everything, and also if this node cannot read it, as a newer version wrote it.
     pub marks: Option<Arc<[Mark]>>,
 }
 
@@ -69,7 +69,10 @@ pub enum Command {
         /// What is stale if it dies; kept from its first registration.
         declared: Arc<[Tag]>,
     },
-    /// Append an entry, push it to all, and read what follows `after` up to it. [`Answer::Published`].
+    /// Append an entry, push it to all, and read what follows `after` up to it. Also raises what the publisher acknowledged,
+    /// if it is registered, and pushes the watermark where that raises it: up to `after`, and with the entry where nothing
+    /// stands in between, as the publisher alone waits for it to be everywhere, and knows itself what it applied.
+    /// [`Answer::Published`].
     Publish {
         /// Who.
         process: ProcessId,
@@ -77,11 +80,12 @@ pub enum Command {
         epoch: Epoch,
         /// Up to where everything is applied.
         after: LogPosition,
-        /// What is stale.
-        marks: Arc<[Mark]>,
+        /// What is stale; `None` for everything.
+        marks: Option<Arc<[Mark]>>,
     },
-    /// Say that everything up to here is applied, if registered; where that raises the watermark, push it.
-    /// [`Answer::Acknowledged`].
+    /// Say that everything up to here is applied, if registered; where that raises the watermark, push it. In whatever
+    /// memory the epoch stands: one that came back has entries and all who were registered before them, or neither. So the
+    /// answer does not say that the epoch goes on. [`Answer::Acknowledged`].
     Acknowledge {
         /// Who.
         process: ProcessId,
@@ -144,6 +148,12 @@ pub enum Answer {
         following: Following,
         /// Whether somebody else is registered.
         has_others: bool,
+    },
+    /// Of [`Command::Publish`] and [`Command::Renew`], if too few replicas confirmed in time what they should have. It is
+    /// done, and counts only once a later one is answered in the same epoch.
+    Unreplicated {
+        /// Where an entry was appended.
+        appended: Option<LogPosition>,
     },
     /// Of [`Command::Acknowledge`].
     Acknowledged {

@@ -42,6 +42,7 @@ pub use self::{
         Answered, Connection, Ended, Input, Output, Publication, PublicationId, Refusal, RequestId, RunId,
         SessionState, Start, Submission,
     },
+    publications::UNCONFIRMED,
     settings::Settings,
 };
 use crate::{

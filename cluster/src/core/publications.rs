@@ -7,6 +7,10 @@ use callboard_protocol::{identity::Boot, revalidation::LogPosition};
 use super::{Core, Output, Publication, PublicationId, RunId};
 use crate::store::EntryId;
 
+/// What stands for the place of revalidations that were not confirmed in time, from the run to whoever called and in what
+/// is kept for an idempotency key. No log has an epoch 0.
+pub const UNCONFIRMED: LogPosition = LogPosition::from_u64(1);
+
 /// Who waits until revalidations are in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum For {

@@ -140,9 +140,11 @@ impl CacheKeys {
     /// What each key is, in the order of [`all`](Self::all), which ends with the channel.
     pub(crate) const KINDS: [&str; 5] = ["hash", "stream", "zset", "hash", "hash"];
 
-    pub(crate) fn new(namespace: &Namespace) -> Self {
+    /// Keys are of one database of Redis, but what is pushed is heard in all of them: the channel says which.
+    pub(crate) fn new(namespace: &Namespace, database: i64) -> Self {
         let tag = format!("{{cb:{namespace}:rc}}");
-        let names = ["inc", "log", "acks", "grants", "declared", "push"].map(|name| format!("{tag}:{name}"));
+        let push = format!("push:{database}");
+        let names = ["inc", "log", "acks", "grants", "declared", &push].map(|name| format!("{tag}:{name}"));
         Self { tag: tag.into(), names: Arc::new(names) }
     }
 
@@ -203,9 +205,9 @@ mod tests {
 
     #[test]
     fn all_keys_of_the_log_have_one_hash_tag() {
-        let keys = CacheKeys::new(&"test".parse().unwrap());
+        let keys = CacheKeys::new(&"test".parse().unwrap(), 3);
         assert!(keys.all().iter().all(|key| key.starts_with("{cb:test:rc}:")));
-        assert_eq!(keys.channel(), "{cb:test:rc}:push");
+        assert_eq!(keys.channel(), "{cb:test:rc}:push:3");
     }
 
     #[test]

@@ -124,7 +124,14 @@ macro_rules! writes {
 }
 
 const TEXTS: [(Script, &str); 29] = [
-    (Script::Incarnation, concat!("#!lua flags=no-writes\n", include_str!("scripts/incarnation.lua"))),
+    (
+        Script::Incarnation,
+        concat!(
+            "#!lua flags=no-writes\n",
+            include_str!("scripts/memory.lua"),
+            include_str!("scripts/incarnation.lua")
+        ),
+    ),
     (Script::Probe, writes!("probe")),
     (Script::OpenInbox, writes!(shared, "open_inbox")),
     (Script::Join, writes!(shared, "join")),

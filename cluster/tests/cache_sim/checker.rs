@@ -177,9 +177,12 @@ impl Checker {
             Some((last, covered)) if last.epoch() == entry.position.epoch() => *covered,
             _ => Counters::default(),
         };
-        for mark in entry.marks.iter().flat_map(|marks| marks.iter()) {
-            let tag = tag_number(mark.tag);
-            let grace_us = match mark.staleness {
+        let marks: Vec<_> = match &entry.marks {
+            Some(marks) => marks.iter().map(|mark| (tag_number(mark.tag), mark.staleness)).collect(),
+            None => (0..TAGS).map(|tag| (tag, Staleness::Hard)).collect(),
+        };
+        for (tag, staleness) in marks {
+            let grace_us = match staleness {
                 Staleness::Hard => 0,
                 Staleness::Soft { expire_s: None } => continue,
                 // Who was paused for less than a lease promotes it that much later.
@@ -336,14 +339,21 @@ impl Checker {
         }
     }
 
-    /// A process left in order: everything that it wrote is published, unless it could not say good-bye.
-    pub(crate) fn left(&mut self, process: ProcessId) {
+    /// What a process wrote last is published by nobody: it had left.
+    pub(crate) fn refused(&mut self, process: ProcessId) {
+        self.written.remove(&process);
+    }
+
+    /// A process left in order: everything that it wrote is published, unless it could not say good-bye, but what actions
+    /// wrote that had not ended.
+    pub(crate) fn left(&mut self, process: ProcessId, unsettled: &[u8]) {
         if self.declared.contains(&process) {
             return;
         }
         self.count("left in order");
         let written = self.written.remove(&process).unwrap_or_default();
-        for (parted, written) in self.parted.iter_mut().zip(written) {
+        let parted = self.parted.iter_mut().zip(written).enumerate();
+        for (_, (parted, written)) in parted.filter(|(tag, _)| !unsettled.contains(&(*tag as u8))) {
             *parted = (*parted).max(written);
         }
     }
@@ -387,6 +397,7 @@ impl Seen {
             "reaped",
             "commands in doubt",
             "held up",
+            "everything stale",
         ];
         for name in names.into_iter().chain(crate::plan::Fault::NAMES) {
             assert!(self.counts.get(name).is_some_and(|count| *count > 0), "never: {name}\n{self:#?}");

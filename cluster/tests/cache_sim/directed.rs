@@ -13,9 +13,8 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
     let random = &mut SmallRng::seed_from_u64(seed ^ 0x5eed);
     match mutant {
         Mutant::NoLease => cut_off(seed, random),
-        Mutant::AnswerAtOnce | Mutant::EarlyAcknowledged | Mutant::GapBlind | Mutant::LeaseBeforeEntries => {
-            hard_of_hearing(seed, random)
-        }
+        Mutant::AnswerAtOnce | Mutant::EarlyAcknowledged | Mutant::GapBlind => hard_of_hearing(seed, random),
+        Mutant::LeaseBeforeEntries => renewed_while_deaf(seed, random),
         Mutant::BirthAtEnd | Mutant::JoinUnchecked => long_renders(seed),
         Mutant::FencedJoins => long_renders_cut_off(seed, random),
         Mutant::SoftRevives => calm(seed, Mix { soft: 0.6, ..busy() }),
@@ -35,9 +34,11 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         Mutant::DeclaredForgotten => deaths(seed, random),
         Mutant::TrimmedIsComplete => trims(seed, random),
         Mutant::LeaseOutlivesLeave => leavers(seed, random),
+        Mutant::LeavesBehind => hasty_leavers(seed, random),
         Mutant::UnknownSkipped => Plan { unreadable: true, ..calm(seed, busy()) },
         Mutant::GrantsRecounted => sleepers(seed, random),
         Mutant::ReapedAlive => renewed_and_cut_off(seed, random),
+        Mutant::PublisherHasAll => publishers_that_hear_nothing(seed, random),
         calls => unreachable!("{} is of another simulation", calls.id()),
     }
 }
@@ -45,6 +46,13 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
 /// Many actions, and a page lives long enough to be read.
 fn busy() -> Mix {
     Mix { actions_gap_us: 400, renders_us: 100..2 * MS, ..Mix::default() }
+}
+
+/// Node 0 hears nothing of what is pushed for longer than a lease, and goes on renewing.
+fn renewed_while_deaf(seed: u64, random: &mut SmallRng) -> Plan {
+    rounds(calm(seed, one_reads()), random, |plan, random, at| {
+        plan.fault(at, deaf(0, random.random_range(2 * LEASE..4 * LEASE)));
+    })
 }
 
 /// Node 0 is read from, and the others act.
@@ -109,14 +117,14 @@ fn long_renders_cut_off(seed: u64, random: &mut SmallRng) -> Plan {
 /// The store comes back at once, without its last entries. Only node 0 had read those, and when it is back there are as
 /// many others in their places.
 fn rolled_back(seed: u64, random: &mut SmallRng) -> Plan {
-    let mix = Mix { actions_gap_us: 150, acting: vec![1], ..busy() };
+    let mix = Mix { actions_gap_us: 150, acting: vec![1, 2], ..busy() };
     rounds(calm(seed, mix), random, |plan, random, at| {
         for node in 1..4 {
             plan.fault(at - 2 * MS, Fault::Cut { node, up: false, down: true, for_us: 2 * MS + 100 });
             plan.fault(at - 2 * MS, deaf(node, 2 * MS + 100));
         }
-        plan.fault(at, Fault::Restart { lost_us: 1500, down_us: 0 });
-        plan.fault(at, cut_both(0, random.random_range(4 * MS..10 * MS)));
+        plan.fault(at, Fault::Restart { lost_us: 1990, down_us: 0 });
+        plan.fault(at, cut_both(0, random.random_range(8 * MS..30 * MS)));
     })
 }
 
@@ -297,6 +305,15 @@ fn leavers(seed: u64, random: &mut SmallRng) -> Plan {
     })
 }
 
+/// Nodes leave while actions run on them.
+fn hasty_leavers(seed: u64, random: &mut SmallRng) -> Plan {
+    let mix = Mix { acting: vec![0, 1], actions_gap_us: 250, ..busy() };
+    let plan = Plan { hasty: true, ..calm(seed, mix) };
+    rounds(plan, random, |plan, random, at| {
+        plan.fault(at, Fault::Leave { node: random.random_range(0..2), down_us: 3 * LEASE });
+    })
+}
+
 /// Node 0 sleeps, soon after it began, until it is forgotten; it comes back while node 3 does not see it.
 fn sleepers(seed: u64, random: &mut SmallRng) -> Plan {
     rounds(calm(seed, one_reads()), random, |plan, random, at| {
@@ -314,5 +331,23 @@ fn renewed_and_cut_off(seed: u64, random: &mut SmallRng) -> Plan {
     rounds(calm(seed, one_reads()), random, |plan, random, at| {
         let then = vec![(150, cut_both(0, random.random_range(2 * LEASE..4 * LEASE)))];
         plan.triggers.push(Trigger { after: at, on: On::Renew { node: 0 }, then });
+    })
+}
+
+/// Node 0 hears neither what others publish nor what is answered, and publishes.
+fn publishers_that_hear_nothing(seed: u64, random: &mut SmallRng) -> Plan {
+    let mix = Mix {
+        reading: vec![0],
+        acting: vec![0, 1],
+        actions_gap_us: 200,
+        soft: 0.0,
+        strict: 100,
+        session: 0,
+        ..busy()
+    };
+    rounds(calm(seed, mix), random, |plan, random, at| {
+        let for_us = random.random_range(4 * MS..LEASE / 2);
+        plan.fault(at, deaf(0, for_us));
+        plan.fault(at, Fault::Cut { node: 0, up: false, down: true, for_us });
     })
 }

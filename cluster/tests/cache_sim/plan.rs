@@ -154,6 +154,10 @@ pub(crate) struct Plan {
     pub(crate) slow: f64,
     /// Node 0 is of a version that cannot read every eighth entry.
     pub(crate) unreadable: bool,
+    /// Most marks that a node remembers while they cannot be published.
+    pub(crate) outbox_marks_max: usize,
+    /// Nodes leave while actions run on them.
+    pub(crate) hasty: bool,
     /// When faults and actions end.
     pub(crate) ends_at: u64,
 }
@@ -177,6 +181,8 @@ impl Plan {
             push_loss: 0.0,
             slow: 0.01,
             unreadable: false,
+            outbox_marks_max: 1 << 16,
+            hasty: false,
             ends_at: START + for_us,
         }
     }
@@ -206,6 +212,8 @@ pub(crate) fn plan(seed: u64) -> Plan {
     plan.push_loss = random.random_range(-0.1_f64..0.5).max(0.0);
     plan.slow = [0.0, 0.01, 0.05][random.random_range(0..3)];
     plan.unreadable = random.random_bool(0.1);
+    plan.outbox_marks_max = [16, 1 << 16][random.random_range(0..2)];
+    plan.hasty = random.random_bool(0.5);
     let gap = [10..40 * MS, 10 * MS..70 * MS, 40 * MS..200 * MS][random.random_range(0..3)].clone();
     let mut at = START;
     loop {

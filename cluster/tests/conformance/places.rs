@@ -125,8 +125,8 @@ async fn the_log_is_found_by_its_own_keys(urls: &[String]) {
         let connection = CacheConnection::open(&log(url)).await.unwrap();
         let open = cache::Command::Open { known: Epoch::default(), seen: LogPosition::default() };
         let Ok(cache::Answer::Opened { epoch, tail }) = connection.perform(open).await else { panic!() };
-        let (process, marks) = (boot(1).process, Arc::new([]));
-        let publish = cache::Command::Publish { process, epoch, after: tail, marks };
+        let (process, marks) = (boot(1).process, []);
+        let publish = cache::Command::Publish { process, epoch, after: tail, marks: Some(marks.into()) };
         assert!(matches!(connection.perform(publish).await, Ok(cache::Answer::Published { .. })));
         let told = pushes.next().await;
         assert!(matches!(told, Some(cache::Push::Entry(_))), "{told:?}");

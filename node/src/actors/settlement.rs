@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use callboard_cluster::core::UNCONFIRMED;
 use callboard_protocol::{
     action::{CallError, Outcome, Settled},
     flight::Rest,
@@ -48,8 +49,28 @@ pub(crate) enum Published {
     Nothing,
     /// What they waited for has come true, and their place in the order.
     At(LogPosition),
-    /// Not confirmed in time; they may yet apply.
+    /// Not confirmed in time; they may yet apply, unless this node has left.
     Unconfirmed,
+}
+
+impl Published {
+    /// Of what the log said, or of what the cluster's core carries.
+    pub(crate) fn of(position: Option<LogPosition>) -> Self {
+        match position {
+            None => Self::Nothing,
+            Some(UNCONFIRMED) => Self::Unconfirmed,
+            Some(position) => Self::At(position),
+        }
+    }
+
+    /// As the cluster's core carries it.
+    pub(crate) fn position(&self) -> Option<LogPosition> {
+        match self {
+            Self::Nothing => None,
+            Self::At(position) => Some(*position),
+            Self::Unconfirmed => Some(UNCONFIRMED),
+        }
+    }
 }
 
 /// The place of a call among those that run: kept until its answer ended.

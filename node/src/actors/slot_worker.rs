@@ -12,10 +12,10 @@ use futures_util::{
     FutureExt as _,
     future::{Either, select},
 };
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::{
-    Publish,
+    Publish, Tell as _,
     settlement::{Held, Permit, Published, Reply, Settlement},
 };
 use crate::{
@@ -114,12 +114,12 @@ pub(super) async fn act(
         settled: Settled::Thrown(panicked(&*panic)),
         effects: effects.take(),
     });
-    let too_long = outcome.effects.revalidations.iter().find_map(|asked| asked.check().err());
-    if let (Some(too_long), Settled::Value(_)) = (too_long, &outcome.settled) {
+    let mistake = outcome.effects.revalidations.iter().find_map(|asked| asked.check().err());
+    if let (Some(mistake), Settled::Value(_)) = (mistake, &outcome.settled) {
         outcome.settled = Settled::Thrown(Thrown {
             code: ErrorCode::ActionFailed,
-            digest: "tag-too-long".into(),
-            private: format!("the action revalidated {too_long}"),
+            digest: mistake.digest().into(),
+            private: format!("the action revalidated {mistake}"),
         });
     }
     if let Settled::Thrown(thrown) = &outcome.settled {
@@ -138,18 +138,15 @@ pub(super) fn revalidations(action: &RegisteredAction, outcome: &Outcome) -> Vec
     declared.chain(outcome.effects.revalidations.iter().cloned()).collect()
 }
 
-/// Publishes, and waits for what the strictest of them waits for, but no longer than `publish_timeout`.
+/// Publishes, and waits for what the strictest of them waits for, or for `publish_timeout`.
 pub(crate) async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Published {
     if revalidations.is_empty() {
         return Published::Nothing;
     }
-    // Spawned: it applies in the end, whether somebody still waits for it or not.
-    let publishing = actix::spawn(node.revalidator.send(Publish { revalidations }));
-    if let Ok(Ok(Ok(position))) = tokio::time::timeout(node.settings.publish_timeout, publishing).await {
-        return position.map_or(Published::Nothing, Published::At);
-    }
-    error!(waited = ?node.settings.publish_timeout, "revalidations were not confirmed");
-    Published::Unconfirmed
+    let (publish, published) = Publish::new(revalidations);
+    node.revalidator.tell(publish);
+    // Of a log that is gone nothing comes.
+    published.await.unwrap_or(Published::Unconfirmed)
 }
 
 fn answer(reply: Reply, answer: Result<Settlement, CallError>) {

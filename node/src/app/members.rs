@@ -144,7 +144,7 @@ pub(super) async fn start_revalidator(
         Some(redis) => SharedLog::Redis(CacheLinks::new(CacheStore::new(redis))),
     };
     let versions = Arc::clone(core.versions());
-    let revalidator = Revalidator::new(core, log).start();
+    let revalidator = Revalidator::new(core, log, settings.publish_timeout).start();
     // Once it answers it has begun, and a node that is alone has its lease.
     revalidator.send(CatchUp(LogPosition::default())).await?;
     Ok((revalidator, versions))

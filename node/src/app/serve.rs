@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
 use tokio::{
-    sync::{Notify, Semaphore, oneshot},
+    sync::{Notify, oneshot},
     time::{Instant, timeout_at},
 };
 use tracing::{debug, info, warn};
@@ -26,6 +26,7 @@ use crate::{
     node::Node,
     registry::{ActionEntry, Registry},
     render_cache::RenderCache,
+    renders::Renders,
     retained::Retained,
     settings::Settings,
 };
@@ -107,7 +108,7 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
         revalidator,
         versions,
         cache: RenderCache::new(settings.render_cache_bytes_max),
-        renders: Semaphore::new(settings.renders_max),
+        renders: Renders::new(&settings),
         private_pages,
         membership,
         standing,

@@ -147,8 +147,9 @@ impl ActionContext {
         self.revalidate(Revalidation::of_tag(tag).soft(profile))
     }
 
-    /// No render of this path, whatever its query, is served after this action's answer. A path of more than 1,024 bytes
-    /// makes the call fail.
+    /// No render of this path, whatever its query, is served after this action's answer. It may be
+    /// escaped as in a URL or not. A path of more than 1,024 bytes makes the call fail, and one that does not begin with a
+    /// slash (`path-without-slash`).
     pub fn revalidate_path(&self, path: impl Into<String>) -> Revalidating<'_> {
         self.revalidate(Revalidation::of_path(path))
     }

@@ -56,7 +56,8 @@ impl PageContext {
         let (node, key) = (&self.rendering.node, key.as_ref());
         let now = clock::core_now();
         let arrived = node.versions.arrive(now);
-        let kept = node.cache.fragment(key);
+        // Whom the page is for may have seen more than this node: then he may have seen what a kept part lacks.
+        let kept = if self.rendering.takeoff.kept_parts { node.cache.fragment(key) } else { None };
         if let Some(fragment) = kept.filter(|fragment| fragment.is_fresh(arrived, &node.versions, now)) {
             self.gathered.borrow_mut().use_kept(&fragment);
             return Ok(Html::raw(fragment.html.clone()));
@@ -92,8 +93,9 @@ impl PageContext {
             return;
         }
         // Whatever the page read before it may be in it: it is no younger than the page.
-        let own = Stamp::new(self.rendering.birth, part.tags.clone());
+        let own = Stamp::new(self.rendering.takeoff.birth, part.tags.clone());
         let fragment = Fragment {
+            key: key.into(),
             html: html.as_str().into(),
             own: Arc::new(own),
             fragments: part.fragments.clone().into(),
@@ -101,7 +103,7 @@ impl PageContext {
             expires: part.expires,
             ends: part.ends,
         };
-        node.cache.keep_fragment(key, fragment);
+        node.cache.keep_fragment(fragment);
     }
 }
 

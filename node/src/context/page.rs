@@ -6,12 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use callboard_cluster::{cache::Stamp, clock::Instant};
+use callboard_cluster::{
+    cache::{Stamp, flight_table::Takeoff},
+    clock::Instant,
+};
 use callboard_protocol::{
     Value,
     action_id::ActionId,
     de,
-    revalidation::{LogPosition, NameTooLong, Tag, check_tag},
+    revalidation::{NameTooLong, Tag, check_tag},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -61,8 +64,7 @@ pub(crate) struct Rendering {
     pub(crate) head: RequestHead,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) form_state: Option<FormState>,
-    /// What was applied before it began.
-    pub(crate) birth: LogPosition,
+    pub(crate) takeoff: Takeoff,
     /// Names this render, in whatever it produces.
     pub(crate) id: u64,
 }

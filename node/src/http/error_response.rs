@@ -49,6 +49,10 @@ impl Refused {
         self
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).expect("the table holds valid statuses")
+    }
+
     /// What the client is told.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
@@ -103,8 +107,7 @@ impl Refused {
     }
 
     fn head(&self) -> HttpResponseBuilder {
-        let status = StatusCode::from_u16(self.code.status()).expect("the table holds valid statuses");
-        let mut head = HttpResponse::build(status);
+        let mut head = HttpResponse::build(self.status());
         head.insert_header((headers::CALLBOARD_OUTCOME, self.code.family().outcome()));
         head.insert_header((headers::CALLBOARD_ERROR, self.code.as_str()));
         head.insert_header((header::CACHE_CONTROL, "no-store"));

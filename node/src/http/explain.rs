@@ -12,7 +12,7 @@ use super::page::Asked;
 use crate::{
     clock,
     node::Node,
-    render_cache::{Entry, PageKey, Verdict},
+    render_cache::{Entry, Verdict},
 };
 
 /// Most entries of one answer: a path may be kept under any number of queries.
@@ -25,26 +25,30 @@ pub(super) struct About {
     host: Option<String>,
 }
 
-/// `GET /explain?path=…[&host=…]`: what is kept of a path on this node, how old it is, and whether it would be served.
+/// `GET /explain?path=…[&host=…]`: what is kept of a path on this node, how old it is, and whether it would be served. The
+/// path may be escaped or not, as that of a revalidation.
 pub(super) async fn explain(request: HttpRequest, about: web::Query<About>) -> HttpResponse {
     let node: &Arc<Node> = request.app_data().expect("the server was made with a node");
     let About { path, host } = about.into_inner();
     let asked = Asked::at(node, clock::core_now());
     let page = node.registry.page(&path).map(|(page, _)| page);
     let names = Names::new(&path, page.map(|page| page.tags).unwrap_or_default());
-    let mut kept = node.cache.pages_at(&path);
-    kept.retain(|(key, _)| host.as_deref().is_none_or(|host| *key.host == *host));
-    kept.sort_by(|(one, _), (other, _)| (&one.host, &one.query).cmp(&(&other.host, &other.query)));
-    let found = kept.len();
+    let mut kept = node.cache.pages_at(&path, host.as_deref(), ENTRIES_MAX + 1);
+    let more = kept.len() > ENTRIES_MAX;
     kept.truncate(ENTRIES_MAX);
-    let entries: Vec<_> = kept.iter().map(|(key, entry)| of_entry(node, &names, asked, key, entry)).collect();
+    kept.sort_by(|one, other| {
+        let (one, other) = (one.key(), other.key());
+        (one.host, one.query).cmp(&(other.host, other.query))
+    });
+    let entries: Vec<_> = kept.iter().map(|entry| of_entry(node, &names, asked, entry)).collect();
     HttpResponse::Ok().json(json!({
         "path": path,
         "page": page.map(|page| page.pattern),
         "applied": asked.arrived.applied.to_string(),
         "floor": node.versions.floor().to_string(),
         "leased": asked.arrived.leased,
-        "found": found,
+        "found": kept.len(),
+        "more": more,
         "entries": entries,
     }))
 }
@@ -55,10 +59,8 @@ struct Names(Vec<(Tag, String)>);
 impl Names {
     fn new(path: &str, tags: &[&str]) -> Self {
         let named = tags.iter().map(|tag| (Tag::named(tag), format!("tag {tag}")));
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        let layouts = ends.map(|end| &path[..end]).map(|above| {
-            (Tag::layout(above), format!("layout {}", if above.is_empty() { "/" } else { above }))
-        });
+        let layouts = Tag::named_layouts(path).into_iter();
+        let layouts = layouts.map(|(tag, above)| (tag, format!("layout {above}")));
         Self(named.chain([(Tag::path(path), format!("path {path}"))]).chain(layouts).collect())
     }
 
@@ -68,7 +70,7 @@ impl Names {
     }
 }
 
-fn of_entry(node: &Node, names: &Names, asked: Asked, key: &PageKey, entry: &Entry) -> Value {
+fn of_entry(node: &Node, names: &Names, asked: Asked, entry: &Entry) -> Value {
     let verdict = entry.verdict(asked.arrived, &node.versions, asked.now);
     let word = match verdict {
         Verdict::Dead => "dead",
@@ -77,12 +79,13 @@ fn of_entry(node: &Node, names: &Names, asked: Asked, key: &PageKey, entry: &Ent
         Verdict::Stale => "stale",
         Verdict::Expired => "expired",
     };
-    let parts: Vec<_> = entry.age.parts().map(|part| of_part(node, names, part)).collect();
+    let key = entry.key();
+    let parts: Vec<_> = entry.parts().map(|part| of_part(node, names, part)).collect();
     json!({
         "host": key.host,
         "query": key.query,
-        "render": entry.render.to_str().unwrap_or_default(),
-        "birth": entry.age.birth().to_string(),
+        "render": entry.render.to_string(),
+        "birth": entry.birth().to_string(),
         "age_ms": entry_age_ms(entry, asked),
         "verdict": word,
         "because": because(node, names, asked, entry, verdict),
@@ -111,7 +114,7 @@ fn position(position: LogPosition) -> Option<String> {
 fn because(node: &Node, names: &Names, asked: Asked, entry: &Entry, verdict: Verdict) -> String {
     match verdict {
         Verdict::Dead => revalidated(node, names, entry, |newest| newest.hard).unwrap_or_else(|| {
-            let (birth, floor) = (entry.age.birth(), node.versions.floor());
+            let (birth, floor) = (entry.birth(), node.versions.floor());
             format!("it began at {birth}; whatever began before {floor} is dead, as part of the log was lost")
         }),
         _ if asked.fenced => {
@@ -119,7 +122,7 @@ fn because(node: &Node, names: &Names, asked: Asked, entry: &Entry, verdict: Ver
         }
         Verdict::Fresh => "nothing of it was revalidated since it began".to_owned(),
         Verdict::Stale | Verdict::Expired => {
-            let is_soft = entry.age.freshness(asked.arrived, &node.versions) == Freshness::Stale;
+            let is_soft = entry.freshness(asked.arrived, &node.versions) == Freshness::Stale;
             let soft = if is_soft { revalidated(node, names, entry, |newest| newest.soft) } else { None };
             soft.unwrap_or_else(|| "its time to live is over".to_owned())
         }
@@ -133,7 +136,7 @@ fn revalidated(
     entry: &Entry,
     of: impl Fn(Newest) -> LogPosition,
 ) -> Option<String> {
-    entry.age.parts().find_map(|part| {
+    entry.parts().find_map(|part| {
         let birth = part.birth();
         let tag = part.tags().iter().find(|tag| of(node.versions.newest(**tag)) > birth)?;
         let at = of(node.versions.newest(*tag));

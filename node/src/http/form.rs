@@ -155,7 +155,7 @@ async fn answer(
                 Refused::new(ErrorCode::Internal, "the action's value cannot be read back").of_call(call)
             };
             let state = form_state(result.ok_or_else(unreadable)?);
-            page::after_form(request, frontend, state, &outcome.effects.cookies).await
+            page::after_form(request, frontend, state, &outcome.effects.cookies, &published).await
         }
     };
     if let Some(redirect) = respond::redirect(&outcome) {

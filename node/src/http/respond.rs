@@ -128,7 +128,8 @@ pub(super) fn effects(
         set(response, headers::CALLBOARD_REVALIDATED_AT, &position.to_string());
         let token = session::token(&node.keys, *position);
         set(response, headers::CALLBOARD_SESSION, &token);
-        add_cookie(response, &session::cookie(&token, *position));
+        let kept = session::kept(node.settings.cache_lease);
+        add_cookie(response, &session::cookie(&token, *position, kept));
     }
     if asker == Asker::Fetch {
         match published {

@@ -1,4 +1,7 @@
 //! A kept render, and whether it may be served.
+//!
+//! Hundreds of thousands are kept, most of them of a few KiB, so an entry is made to be small: its texts are one piece of
+//! memory, what follows from something else is not kept beside it, and what few pages have is no part of the others.
 
 use std::{
     sync::{
@@ -8,58 +11,19 @@ use std::{
     time::Duration,
 };
 
-use actix_web::http::header::HeaderValue;
 use callboard_cluster::{
     cache::{Arrived, Freshness, Stamp, Versions},
     clock::Instant,
 };
 use callboard_protocol::revalidation::{LogPosition, Tag};
 
-use super::{groups, gzip::Gzip};
+use super::{
+    groups,
+    gzip::{Asks, Gzip},
+    key::PageKeyRef,
+    texts::Lengths,
+};
 use crate::page_body::PageBody;
-
-/// What a render is made of, as far as its age goes: what the page itself read, at one birth, and the fragments that were
-/// kept before it, each at its own.
-///
-/// Judged apart: under the oldest birth of all, whatever the page's own tags were revalidated by since then would kill
-/// it at once, for as long as an old fragment is kept.
-#[derive(Debug)]
-pub(crate) struct Age {
-    own: Stamp,
-    fragments: Box<[Arc<Stamp>]>,
-}
-
-impl Age {
-    pub(crate) fn new(birth: LogPosition, tags: Vec<Tag>, fragments: Vec<Arc<Stamp>>) -> Self {
-        Self { own: Stamp::new(birth, tags), fragments: fragments.into() }
-    }
-
-    /// What became of the oldest part of it.
-    pub(crate) fn freshness(&self, arrived: Arrived, versions: &Versions) -> Freshness {
-        let mut freshness = self.own.freshness(arrived, versions);
-        for fragment in &self.fragments {
-            freshness = match (freshness, fragment.freshness(arrived, versions)) {
-                (Freshness::Dead, _) | (_, Freshness::Dead) => return Freshness::Dead,
-                (Freshness::Stale, _) | (_, Freshness::Stale) => Freshness::Stale,
-                (Freshness::Fresh, Freshness::Fresh) => Freshness::Fresh,
-            };
-        }
-        freshness
-    }
-
-    pub(crate) fn birth(&self) -> LogPosition {
-        self.own.birth()
-    }
-
-    /// Every part: when it began, and what it carries.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &Stamp> {
-        std::iter::once(&self.own).chain(self.fragments.iter().map(|fragment| &**fragment))
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        size_of_val(self.own.tags()) + size_of_val(&*self.fragments)
-    }
-}
 
 /// Until when a render is served, by time alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,25 +76,40 @@ pub(crate) enum Verdict {
 /// A page that was rendered once and is served often.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) age: Age,
+    /// What the page itself read, at one birth.
+    pub(super) own: Stamp,
     pub(crate) lifetime: Lifetime,
     /// When it was kept.
     pub(crate) made: Instant,
-    pub(crate) body: PageBody,
-    /// `None` where each response is another.
-    pub(crate) etag: Option<HeaderValue>,
     /// The number of its render.
-    pub(crate) render: HeaderValue,
-    /// The header `cache-groups`.
-    pub(crate) groups: Option<HeaderValue>,
+    pub(crate) render: u64,
+    /// Of its body.
+    pub(super) hash: u128,
+    /// Its key, its groups and its body.
+    pub(super) texts: Box<[u8]>,
+    pub(super) lengths: Lengths,
+    pub(super) uncommon: Option<Box<Uncommon>>,
     pub(super) gzip: Gzip,
+    pub(super) asks: Asks,
     is_refreshed: AtomicBool,
 }
 
+/// What few pages have.
+#[derive(Debug, Default)]
+pub(super) struct Uncommon {
+    /// The fragments in it that were kept before it, each at its own birth.
+    pub(super) fragments: Box<[Arc<Stamp>]>,
+    /// Where the holes of its body begin.
+    pub(super) holes: Box<[usize]>,
+}
+
 /// What an entry is made of.
-pub(crate) struct Rendered {
+pub(crate) struct Rendered<'a> {
+    pub(crate) key: PageKeyRef<'a>,
     pub(crate) body: PageBody,
-    pub(crate) age: Age,
+    pub(crate) birth: LogPosition,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) fragments: Vec<Arc<Stamp>>,
     pub(crate) lifetime: Lifetime,
     pub(crate) made: Instant,
     pub(crate) render: u64,
@@ -138,22 +117,74 @@ pub(crate) struct Rendered {
 }
 
 impl Entry {
-    pub(crate) fn new(rendered: Rendered) -> Self {
-        let Rendered { body, age, lifetime, made, render, tag_names } = rendered;
-        let hash = body.whole().map(|bytes| xxhash_rust::xxh3::xxh3_128(bytes));
-        let etag = hash.map(|hash| {
-            HeaderValue::from_str(&format!("\"{hash:032x}\""))
-                .expect("hex digits in quotes are a header value")
-        });
-        let gzip = Gzip::of(&body, hash);
-        let groups = groups::header(&tag_names);
-        let (render, is_refreshed) = (HeaderValue::from(render), AtomicBool::new(false));
-        Self { age, lifetime, made, body, etag, render, groups, gzip, is_refreshed }
+    pub(crate) fn new(rendered: Rendered<'_>) -> Self {
+        let Rendered { key, body, birth, tags, fragments, lifetime, made, render, tag_names } = rendered;
+        let (body, holes) = body.into_parts();
+        let (texts, lengths) = Lengths::join(key, &groups::header(&tag_names), &body);
+        let uncommon = Uncommon { fragments: fragments.into(), holes };
+        let is_common = uncommon.fragments.is_empty() && uncommon.holes.is_empty();
+        Self {
+            // Copied: a list that grew keeps the spare room behind it, even where it is said to shrink.
+            own: Stamp::new(birth, tags.as_slice()),
+            lifetime,
+            made,
+            render,
+            hash: xxhash_rust::xxh3::xxh3_128(&body),
+            texts,
+            lengths,
+            uncommon: (!is_common).then(|| Box::new(uncommon)),
+            gzip: Gzip::default(),
+            asks: Asks::default(),
+            is_refreshed: AtomicBool::new(false),
+        }
+    }
+
+    /// What it is kept under.
+    pub(crate) fn key(&self) -> PageKeyRef<'_> {
+        self.lengths.key(&self.texts)
+    }
+
+    /// Whether it is kept under this.
+    pub(super) fn is_of(&self, key: PageKeyRef<'_>) -> bool {
+        self.lengths.is_of(&self.texts, key)
+    }
+
+    /// What became of the oldest part of it: of what the page itself read, and of the fragments that were kept before it.
+    ///
+    /// Judged apart: under the oldest birth of all, whatever the page's own tags were revalidated by since then would kill
+    /// it at once, for as long as an old fragment is kept.
+    pub(crate) fn freshness(&self, arrived: Arrived, versions: &Versions) -> Freshness {
+        let mut freshness = self.own.freshness(arrived, versions);
+        for fragment in self.fragments() {
+            freshness = match (freshness, fragment.freshness(arrived, versions)) {
+                (Freshness::Dead, _) | (_, Freshness::Dead) => return Freshness::Dead,
+                (Freshness::Stale, _) | (_, Freshness::Stale) => Freshness::Stale,
+                (Freshness::Fresh, Freshness::Fresh) => Freshness::Fresh,
+            };
+        }
+        freshness
+    }
+
+    pub(crate) fn birth(&self) -> LogPosition {
+        self.own.birth()
+    }
+
+    /// Every part: when it began, and what it carries.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Stamp> {
+        std::iter::once(&self.own).chain(self.fragments().iter().map(|fragment| &**fragment))
+    }
+
+    fn fragments(&self) -> &[Arc<Stamp>] {
+        self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.fragments)
+    }
+
+    pub(super) fn holes(&self) -> &[usize] {
+        self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.holes)
     }
 
     /// What may be done with it for a request that arrived with a lease. `now` is read after it arrived.
     pub(crate) fn verdict(&self, arrived: Arrived, versions: &Versions, now: Instant) -> Verdict {
-        match self.age.freshness(arrived, versions) {
+        match self.freshness(arrived, versions) {
             Freshness::Dead => Verdict::Dead,
             Freshness::Fresh if now < self.lifetime.fresh_until => Verdict::Fresh,
             _ if now < self.lifetime.stale_until => Verdict::Stale,
@@ -169,43 +200,5 @@ impl Entry {
     /// The new one was made or failed; if it failed, the next that asks tries again.
     pub(crate) fn end_refresh(&self) {
         self.is_refreshed.store(false, Ordering::Relaxed);
-    }
-
-    /// What it takes while it is kept. Never changes, as the cache counts it when it comes and when it goes.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let groups = self.groups.as_ref().map_or(0, HeaderValue::len);
-        self.body.memory_bytes() + self.gzip.bytes_max() + self.age.memory_bytes() + groups
-    }
-}
-
-/// A part of pages that is kept for itself.
-#[derive(Debug)]
-pub(crate) struct Fragment {
-    pub(crate) html: Box<str>,
-    pub(crate) own: Arc<Stamp>,
-    /// The fragments in it that were kept before it.
-    pub(crate) fragments: Box<[Arc<Stamp>]>,
-    pub(crate) tag_names: Box<[String]>,
-    pub(crate) expires: Option<Instant>,
-    pub(crate) ends: Option<Instant>,
-}
-
-impl Fragment {
-    /// Whether a render that goes on now may use it.
-    pub(crate) fn is_fresh(&self, arrived: Arrived, versions: &Versions, now: Instant) -> bool {
-        arrived.leased
-            && [self.expires, self.ends].into_iter().flatten().all(|end| now < end)
-            && self.stamps().all(|stamp| stamp.freshness(arrived, versions) == Freshness::Fresh)
-    }
-
-    /// Its own and those of the fragments in it.
-    pub(crate) fn stamps(&self) -> impl Iterator<Item = &Arc<Stamp>> {
-        std::iter::once(&self.own).chain(&self.fragments)
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        let names: usize = self.tag_names.iter().map(|name| name.len() + size_of::<String>()).sum();
-        let stamps = size_of_val(&*self.fragments) + size_of_val(self.own.tags());
-        self.html.len() + names + stamps
     }
 }

@@ -1,8 +1,6 @@
 //! What renders are kept under.
 
-use std::hash::{Hash, Hasher};
-
-use quick_cache::Equivalent;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// What a page is kept under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +28,6 @@ impl PageKey {
     pub(crate) fn as_ref(&self) -> PageKeyRef<'_> {
         PageKeyRef { host: &self.host, path: &self.path, query: &self.query }
     }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.host.len() + self.path.len() + self.query.len()
-    }
 }
 
 impl Hash for PageKeyRef<'_> {
@@ -48,32 +42,23 @@ impl Hash for PageKey {
     }
 }
 
-impl PartialEq<PageKey> for PageKeyRef<'_> {
-    fn eq(&self, key: &PageKey) -> bool {
-        *self.host == *key.host && *self.path == *key.path && *self.query == *key.query
+/// Where anything is kept: the hash of what it is kept under, which stands in it anyway. Whoever finds something there asks
+/// whether it is what he looked for; two that have one place drive each other out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place(u64);
+
+impl Place {
+    pub(super) fn of_page(hasher: &impl BuildHasher, key: PageKeyRef<'_>) -> Self {
+        Self(hasher.hash_one((Kind::Page, key)))
+    }
+
+    pub(super) fn of_fragment(hasher: &impl BuildHasher, key: &str) -> Self {
+        Self(hasher.hash_one((Kind::Fragment, key)))
     }
 }
 
-/// What anything is kept under: no page is taken for a fragment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    Page(PageKey),
-    Fragment(Box<str>),
-}
-
-/// [`Key`] as whoever looks for it holds it; hashed alike.
-#[derive(Clone, Copy, Debug, Hash)]
-pub(super) enum KeyRef<'a> {
-    Page(PageKeyRef<'a>),
-    Fragment(&'a str),
-}
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        match (self, key) {
-            (Self::Page(asked), Key::Page(key)) => asked == key,
-            (Self::Fragment(asked), Key::Fragment(key)) => **asked == **key,
-            _ => false,
-        }
-    }
+#[derive(Hash)]
+enum Kind {
+    Page,
+    Fragment,
 }

@@ -5,11 +5,16 @@
 //! request may use whose render is decided by [`FlightTable`].
 
 mod entry;
+mod etag;
+mod fragment;
 mod groups;
 mod gzip;
 mod key;
+mod shown;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod weight;
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
@@ -17,15 +22,19 @@ use std::sync::{
 };
 
 use callboard_cluster::cache::FlightTable;
-use quick_cache::{Weighter, sync::Cache};
+use callboard_protocol::revalidation::Tag;
+use quick_cache::{DefaultHashBuilder, sync::Cache};
 use tokio::sync::oneshot;
 
-pub(crate) use entry::{Age, Entry, Fragment, Lifetime, Rendered, Verdict};
+pub(crate) use entry::{Entry, Lifetime, Rendered, Verdict};
+pub(crate) use etag::Etag;
+pub(crate) use fragment::Fragment;
 pub(crate) use groups::GROUPS_MAX;
-pub(crate) use gzip::Compressed;
 pub(crate) use key::{PageKey, PageKeyRef};
+pub(crate) use shown::Shown;
 
-use key::{Key, KeyRef};
+use key::Place;
+use weight::ByBytes;
 
 use crate::output::PageError;
 
@@ -38,6 +47,8 @@ pub(crate) enum Flown {
     Failed(Arc<PageError>),
     /// It read something of the one who asked; everybody renders for himself.
     Private,
+    /// There was no place to render it in.
+    Crowded,
 }
 
 /// Renders under way, and who waits for them.
@@ -45,7 +56,8 @@ pub(crate) type Flights = FlightTable<PageKey, oneshot::Sender<Flown>>;
 
 /// Entries and the renders under way.
 pub(crate) struct RenderCache {
-    entries: Cache<Key, Kept, ByBytes>,
+    entries: Cache<Place, Kept, ByBytes>,
+    hasher: DefaultHashBuilder,
     flights: Mutex<Flights>,
     renders: AtomicU64,
 }
@@ -56,33 +68,13 @@ enum Kept {
     Fragment(Arc<Fragment>),
 }
 
-/// Weighs an entry by the memory it takes.
-#[derive(Clone)]
-struct ByBytes;
-
-/// Bookkeeping of one entry besides its body and key: the entry, its place in the cache's table, the boxes in it.
-const ENTRY_BYTES: usize = 448;
-
-impl Weighter<Key, Kept> for ByBytes {
-    fn weight(&self, key: &Key, kept: &Kept) -> u64 {
-        let key_bytes = match key {
-            Key::Page(key) => key.bytes(),
-            Key::Fragment(key) => key.len(),
-        };
-        let bytes = match kept {
-            Kept::Page(entry) => entry.memory_bytes(),
-            Kept::Fragment(fragment) => fragment.memory_bytes(),
-        };
-        (ENTRY_BYTES + key_bytes + bytes) as u64
-    }
-}
-
 impl RenderCache {
     pub(crate) fn new(bytes_max: usize) -> Self {
         // A page of some KiB is typical; the estimate sizes the table and limits nothing.
         let entries_expected = (bytes_max / 8192).max(16);
         Self {
             entries: Cache::with_weighter(entries_expected, bytes_max as u64, ByBytes),
+            hasher: DefaultHashBuilder::default(),
             flights: Mutex::default(),
             renders: AtomicU64::new(0),
         }
@@ -90,42 +82,47 @@ impl RenderCache {
 
     /// The page under this key, in whatever state.
     pub(crate) fn page(&self, key: PageKeyRef<'_>) -> Option<Arc<Entry>> {
-        match self.entries.get(&KeyRef::Page(key))? {
-            Kept::Page(entry) => Some(entry),
+        match self.entries.get(&Place::of_page(&self.hasher, key))? {
+            Kept::Page(entry) => Some(entry).filter(|entry| entry.is_of(key)),
             Kept::Fragment(_) => None,
         }
     }
 
     /// The fragment under this key, in whatever state.
     pub(crate) fn fragment(&self, key: &str) -> Option<Arc<Fragment>> {
-        match self.entries.get(&KeyRef::Fragment(key))? {
-            Kept::Fragment(fragment) => Some(fragment),
+        match self.entries.get(&Place::of_fragment(&self.hasher, key))? {
+            Kept::Fragment(fragment) => Some(fragment).filter(|fragment| *fragment.key == *key),
             Kept::Page(_) => None,
         }
     }
 
     /// Keeps a render. One that is stale by now does no harm: every lookup asks again.
-    pub(crate) fn keep(&self, key: PageKey, entry: Arc<Entry>) {
-        self.entries.insert(Key::Page(key), Kept::Page(entry));
+    pub(crate) fn keep(&self, entry: Arc<Entry>) {
+        self.entries.insert(Place::of_page(&self.hasher, entry.key()), Kept::Page(entry));
     }
 
     /// Keeps a part of a page.
-    pub(crate) fn keep_fragment(&self, key: &str, fragment: Fragment) {
-        self.entries.insert(Key::Fragment(key.into()), Kept::Fragment(Arc::new(fragment)));
+    pub(crate) fn keep_fragment(&self, fragment: Fragment) {
+        let place = Place::of_fragment(&self.hasher, &fragment.key);
+        self.entries.insert(place, Kept::Fragment(Arc::new(fragment)));
     }
 
     /// Keeps a page no longer: it is not everybody's any more.
     pub(crate) fn forget(&self, key: PageKeyRef<'_>) {
-        self.entries.remove(&KeyRef::Page(key));
+        self.entries.remove(&Place::of_page(&self.hasher, key));
     }
 
-    /// The pages at a path, whatever their host and query. Looks at everything that is kept.
-    pub(crate) fn pages_at(&self, path: &str) -> Vec<(PageKey, Arc<Entry>)> {
-        let of_path = |(key, kept)| match (key, kept) {
-            (Key::Page(key), Kept::Page(entry)) if *key.path == *path => Some((key, entry)),
-            _ => None,
+    /// Up to so many of the pages at a path, however it is escaped and whatever their query, of a host or of all. May look
+    /// at everything that is kept.
+    pub(crate) fn pages_at(&self, path: &str, host: Option<&str>, max: usize) -> Vec<Arc<Entry>> {
+        let tag = Tag::path(path);
+        let is_there =
+            |key: PageKeyRef<'_>| host.is_none_or(|host| key.host == host) && Tag::path(key.path) == tag;
+        let of_path = |(_, kept)| match kept {
+            Kept::Page(entry) => Some(entry).filter(|entry| is_there(entry.key())),
+            Kept::Fragment(_) => None,
         };
-        self.entries.iter().filter_map(of_path).collect()
+        self.entries.iter().filter_map(of_path).take(max).collect()
     }
 
     /// The renders under way.
@@ -136,21 +133,5 @@ impl RenderCache {
     /// Names a render.
     pub(crate) fn next_render_id(&self) -> u64 {
         self.renders.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-impl Entry {
-    /// The compressed body, if there is one. The second who asks has it made, on a thread where that holds nobody up.
-    pub(crate) fn gzip(self: &Arc<Self>) -> Option<&Compressed> {
-        if self.gzip.begin() {
-            let entry = Arc::clone(self);
-            tokio::task::spawn_blocking(move || entry.gzip.make(&entry.body));
-        }
-        self.gzip.made()
-    }
-
-    /// Whether a response depends on what the client can decompress.
-    pub(crate) fn varies(&self) -> bool {
-        self.gzip.is_possible()
     }
 }

@@ -46,7 +46,7 @@ impl Bench {
                         inputs.push(Input::Answered(request, Ok(self.log.execute(&command))));
                     }
                     Output::Published(_, position) => published = position,
-                    Output::Disconnect(_) | Output::Epoch { .. } | Output::Left => {}
+                    Output::Disconnect(_) | Output::Epoch { .. } | Output::Refused(_) | Output::Left => {}
                 }
             }
         }
@@ -59,12 +59,12 @@ impl Bench {
     }
 
     /// A page that begins now.
-    fn page(&self, names: &[&str]) -> Rendered {
+    fn page(&self, names: &[&str]) -> Rendered<'static> {
         page(self.versions.applied().sequence(), names)
     }
 
-    fn keep(&self, rendered: Rendered) {
-        self.cache.keep(KEY.to_key(), Arc::new(Entry::new(rendered)));
+    fn keep(&self, rendered: Rendered<'_>) {
+        self.cache.keep(Arc::new(Entry::new(rendered)));
     }
 
     fn verdict_at(&self, now: Instant) -> Option<Verdict> {
@@ -90,10 +90,13 @@ fn forever() -> Lifetime {
     Lifetime::until(None, None, None)
 }
 
-fn page(birth: u64, names: &[&str]) -> Rendered {
+fn page(birth: u64, names: &[&str]) -> Rendered<'static> {
     Rendered {
+        key: KEY,
         body: PageBody::new(Bytes::from_static(b"page")),
-        age: Age::new(at(birth), tags(names), Vec::new()),
+        birth: at(birth),
+        tags: tags(names),
+        fragments: Vec::new(),
         lifetime: forever(),
         made: NOW,
         render: 1,
@@ -166,8 +169,7 @@ fn a_page_is_as_old_as_the_oldest_fragment_in_it_and_its_own_tags_count_from_its
     let mut bench = Bench::new(1 << 20);
     let fragment = Arc::new(Stamp::new(bench.versions.applied(), tags(&["nav"])));
     let position = bench.revalidate(&Revalidation::of_tag("book"));
-    let age = Age::new(position, tags(&["book"]), vec![fragment]);
-    bench.keep(Rendered { age, ..page(0, &[]) });
+    bench.keep(Rendered { birth: position, fragments: vec![fragment], ..page(0, &["book"]) });
     // Of the fragment's birth alone, the page would be dead.
     assert_eq!(bench.verdict(), Some(Verdict::Fresh));
     bench.revalidate(&Revalidation::of_tag("nav").soft(Profile::max()));
@@ -179,17 +181,15 @@ fn a_page_is_as_old_as_the_oldest_fragment_in_it_and_its_own_tags_count_from_its
 #[test]
 fn a_fragment_is_used_while_it_is_fresh_and_the_node_has_a_lease() {
     let mut bench = Bench::new(1 << 20);
-    bench.cache.keep_fragment(
-        "nav",
-        Fragment {
-            html: "nav".into(),
-            own: Arc::new(Stamp::new(bench.versions.applied(), tags(&["nav"]))),
-            fragments: Box::default(),
-            tag_names: Box::default(),
-            expires: Some(NOW + Duration::from_secs(1)),
-            ends: None,
-        },
-    );
+    bench.cache.keep_fragment(Fragment {
+        key: "nav".into(),
+        html: "nav".into(),
+        own: Arc::new(Stamp::new(bench.versions.applied(), tags(&["nav"]))),
+        fragments: Box::default(),
+        tag_names: Box::default(),
+        expires: Some(NOW + Duration::from_secs(1)),
+        ends: None,
+    });
     let fragment = bench.cache.fragment("nav").expect("it is kept");
     let arrived = bench.versions.arrive(NOW);
     assert!(fragment.is_fresh(arrived, &bench.versions, NOW));
@@ -224,12 +224,12 @@ fn memory_is_bounded_by_bytes() {
     let mut held = Vec::new();
     for number in 0..1000 {
         let path = format!("/{number}");
-        let key = PageKeyRef { host: "h", path: &path, query: "" };
-        let entry = Arc::new(Entry::new(Rendered { body: body.clone(), ..page(0, &[]) }));
-        bench.cache.keep(key.to_key(), Arc::clone(&entry));
-        let before = entry.memory_bytes();
-        entry.gzip.make(&entry.body);
-        assert_eq!(entry.memory_bytes(), before, "the weight of what is kept does not change");
+        let key = PageKeyRef { path: &path, ..KEY };
+        let entry = Arc::new(Entry::new(Rendered { key, body: body.clone(), ..page(0, &[]) }));
+        bench.cache.keep(Arc::clone(&entry));
+        let before = weight::of_page(&entry);
+        entry.compress();
+        assert_eq!(weight::of_page(&entry), before, "the weight of what is kept does not change");
         held.push(entry);
     }
     assert!(bench.cache.entries.weight() <= 100 * 1024);
@@ -242,8 +242,29 @@ fn memory_is_bounded_by_bytes() {
 #[test]
 fn a_page_that_is_another_in_each_response_has_no_etag() {
     let entry = |body: String| Entry::new(Rendered { body: PageBody::new(body.into()), ..page(0, &[]) });
-    assert!(entry("page".into()).etag.is_some());
-    assert!(entry(format!("page {}", crate::page_body::hole())).etag.is_none());
+    assert!(entry("page".into()).etag().is_some());
+    assert!(entry(format!("page {}", crate::page_body::hole())).etag().is_none());
+}
+
+#[test]
+fn what_is_small_or_another_in_each_response_is_not_compressed() {
+    let filled = format!("{}{}", "x".repeat(5000), crate::page_body::hole());
+    for text in ["x".repeat(1023), filled] {
+        let entry = Entry::new(Rendered { body: PageBody::new(text.into()), ..page(0, &[]) });
+        assert!(!entry.varies());
+    }
+}
+
+#[test]
+fn the_tables_take_no_more_than_is_counted_for_them() {
+    let bench = Bench::new(1 << 30);
+    for number in 1..=5000 {
+        let path = format!("/{number}");
+        let key = PageKeyRef { path: &path, ..KEY };
+        bench.cache.keep(Arc::new(Entry::new(Rendered { key, ..page(0, &[]) })));
+        let taken = bench.cache.entries.memory_used().total();
+        assert!(number < 1000 || taken <= number * weight::TABLES_BYTES, "{taken} by {number}");
+    }
 }
 
 #[test]
@@ -257,7 +278,10 @@ fn keys_differ_by_host_path_and_query() {
     ] {
         assert!(bench.cache.page(other).is_none());
     }
-    assert_eq!(bench.cache.pages_at("/").len(), 1);
+    assert_eq!(bench.cache.pages_at("/", None, 9).len(), 1);
+    assert_eq!(bench.cache.pages_at("/", Some("h"), 9).len(), 1);
+    assert!(bench.cache.pages_at("/", Some("other"), 9).is_empty());
+    assert!(bench.cache.pages_at("/", None, 0).is_empty());
     bench.cache.forget(KEY);
     assert!(bench.cache.page(KEY).is_none());
 }

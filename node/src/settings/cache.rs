@@ -9,11 +9,20 @@ use super::Settings;
 /// Shortest lease: four renewals of it have to get through while a machine is busy.
 const LEASE_MIN: Duration = Duration::from_millis(100);
 
-/// A lease that no node could keep.
+/// A lease of no use.
 #[derive(Debug, thiserror::Error)]
-#[error("setting cache_lease: {found:?} is less than {LEASE_MIN:?}, in which a busy node could not renew it")]
-pub(crate) struct LeaseTooShort {
-    found: Duration,
+pub(crate) enum BadLease {
+    /// No node could keep it.
+    #[error(
+        "setting cache_lease: {found:?} is less than {LEASE_MIN:?}, in which a busy node could not renew it"
+    )]
+    TooShort { found: Duration },
+    /// Nobody could wait for its end.
+    #[error(
+        "setting cache_lease: {waits:?}, which is how long a revalidation waits for a node that died, does not fit into \
+         publish_timeout, {publish_timeout:?}: lower cache_lease, or raise publish_timeout"
+    )]
+    TooLong { waits: Duration, publish_timeout: Duration },
 }
 
 impl Settings {
@@ -21,15 +30,19 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`LeaseTooShort`].
-    pub(crate) fn cache(&self) -> Result<cache::Settings, LeaseTooShort> {
+    /// [`BadLease`].
+    pub(crate) fn cache(&self) -> Result<cache::Settings, BadLease> {
         let lease = self.cache_lease;
         if lease < LEASE_MIN {
-            return Err(LeaseTooShort { found: lease });
+            return Err(BadLease::TooShort { found: lease });
         }
         // One in a thousand for clocks that drift, in whole milliseconds.
         let margin =
             Duration::from_millis(u64::try_from(lease.as_micros().div_ceil(1_000_000)).unwrap_or(u64::MAX));
+        let (waits, publish_timeout) = (lease + margin, self.publish_timeout);
+        if self.redis.is_some() && waits >= publish_timeout {
+            return Err(BadLease::TooLong { waits, publish_timeout });
+        }
         Ok(cache::Settings {
             lease,
             renew: lease / 4,
@@ -68,5 +81,15 @@ mod tests {
     fn a_lease_that_no_node_could_keep_is_refused() {
         let refused = settings(&[("cache_lease", "99ms")]).cache().expect_err("too short").to_string();
         assert!(refused.starts_with("setting cache_lease: 99ms is less than 100ms"), "{refused}");
+    }
+
+    #[test]
+    fn a_lease_that_no_revalidation_could_wait_for_is_refused() {
+        let refused =
+            |redis: &str, lease: &str| settings(&[("redis", redis), ("cache_lease", lease)]).cache().err();
+        let error = refused("redis://host", "5s").expect("too long").to_string();
+        assert!(error.contains("cache_lease: 5.005s") && error.contains("publish_timeout, 5s"), "{error}");
+        assert!(refused("redis://host", "4900ms").is_none());
+        assert!(refused("", "5s").is_none(), "nobody waits for a node that is alone");
     }
 }

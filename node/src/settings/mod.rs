@@ -184,7 +184,11 @@ settings! {
     webhook_secret: Option<value::Secret> = "", "TEXT", secret;
     /// Pages that render at the same time on this node; more wait.
     renders_max: usize = "256", "renders";
-    /// How long a page may take to render; one that takes longer is answered 500.
+    /// Renders that wait for another one to end; more are answered 503. By default sixteen rounds of `renders_max`: a crowd
+    /// for one page is one render, so only different pages fill it.
+    render_queue_max: usize = "4096", "renders";
+    /// How long a page may take to render; one that takes longer is answered 500. One that waits as long for another one
+    /// to end is answered 503.
     render_timeout: Duration = "30s", "duration";
     /// How long a guard may take; a call whose guard takes longer is answered 503 and did not run.
     guard_timeout: Duration = "10s", "duration";

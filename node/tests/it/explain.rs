@@ -62,6 +62,32 @@ fn a_page_of_one_host_can_be_asked_for_and_names_that_are_not_kept_are_hashes() 
 }
 
 #[test]
+fn a_path_is_explained_however_it_is_escaped() {
+    let caller = Caller::start(&[]);
+    caller.get("/words/caf%C3%A9");
+    for path in ["/words/caf%C3%A9", "/words/caf%25C3%25A9"] {
+        let told = explain(&caller, &format!("path={path}"));
+        assert_eq!((&told["found"], &told["more"]), (&1.into(), &false.into()), "{path}");
+        let tags = told["entries"][0]["parts"][0]["tags"].as_array().expect("a list").clone();
+        assert!(
+            tags.iter().all(|tag| !tag["tag"].as_str().is_some_and(|tag| tag.contains("hash"))),
+            "{tags:?}"
+        );
+    }
+}
+
+#[test]
+fn however_much_is_kept_of_a_path_the_answer_is_bounded_and_says_so() {
+    let caller = Caller::start(&[]);
+    for number in 0..101 {
+        caller.get(&format!("/news/7?number={number}"));
+    }
+    let told = explain(&caller, "path=/news/7");
+    assert_eq!((&told["found"], &told["more"]), (&100.into(), &true.into()));
+    assert_eq!(told["entries"].as_array().map(Vec::len), Some(100));
+}
+
+#[test]
 fn what_is_no_question_is_refused() {
     let caller = Caller::start(&[]);
     let url = format!("http://{}/explain", caller.node.admin());

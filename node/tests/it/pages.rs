@@ -109,14 +109,26 @@ fn a_tag_found_while_rendering_and_the_path_make_a_page_stale() {
 #[test]
 fn a_path_is_revalidated_however_it_is_escaped() {
     let caller = Caller::start(&[]);
-    for (revalidated, asked) in
-        [("/words/café", "/words/caf%C3%A9"), ("/words/a b", "/words/a%20b"), ("/words/abc", "/words/%61bc")]
-    {
+    for (revalidated, asked) in [
+        ("/words/café", "/words/caf%C3%A9"),
+        ("/words/a b", "/words/a%20b"),
+        ("/words/abc", "/words/%61bc"),
+        // The word is "a%41", and whoever writes it into a path may not know that it has to be escaped.
+        ("/words/a%41", "/words/a%2541"),
+    ] {
         let before = caller.get(asked).body;
         assert_eq!(caller.get(asked).body, before);
         caller.call("publish", &format!("[null,{revalidated:?}]"));
         assert_ne!(caller.get(asked).body, before, "{revalidated}");
     }
+}
+
+#[test]
+fn a_path_that_does_not_begin_with_a_slash_makes_the_call_fail() {
+    let caller = Caller::start(&[]);
+    let answer = caller.call("publish", r#"[null,"news"]"#);
+    assert_eq!((answer.status, answer.header("callboard-outcome")), (500, "failed"));
+    assert_eq!(answer.row(), r#"E{"digest":"path-without-slash"}"#);
 }
 
 #[test]

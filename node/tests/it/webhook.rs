@@ -1,6 +1,10 @@
 //! Pages revalidated from outside, over the admin port.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use callboard_protocol::webhook::sign;
 use serde_json::Value;
@@ -110,6 +114,9 @@ fn an_order_that_is_none_is_refused() {
         r#"{"tags":"a"}"#,
         r#"{"soft":-1}"#,
         r#"{"soft":"max"}"#,
+        r#"{"dry_run":"yes"}"#,
+        r#"{"paths":["news"]}"#,
+        r#"{"layouts":[""]}"#,
         &long,
         &many,
     ] {
@@ -119,6 +126,67 @@ fn an_order_that_is_none_is_refused() {
     let large = format!(r#"{{"tags":["a"]{}}}"#, " ".repeat(256 << 10));
     assert_eq!(order(&caller, "", &large).0, 413);
     assert_eq!(order(&caller, "", "{}").0, 200);
+}
+
+#[test]
+fn a_dry_run_that_is_asked_for_in_another_word_is_refused_and_revalidates_nothing() {
+    let caller = start();
+    let first = caller.get("/news").body;
+    for query in ["?dry_run=True", "?dry_run=yes", "?dry_run=", "?dryrun=1", "?dry_run=1&dry_run=0"] {
+        let (status, answer) = order(&caller, query, r#"{"tags":["news"]}"#);
+        assert_eq!((status, answer["error"].is_string()), (400, true), "{query}");
+    }
+    assert_eq!(caller.get("/news").body, first);
+    for (query, expected) in [("?dry_run=true", true), ("?dry_run=false", false), ("?dry_run=0", false)] {
+        assert_eq!(order(&caller, query, r#"{"tags":["news"]}"#).1["dry_run"], expected, "{query}");
+    }
+}
+
+/// Goal: who listens to a dry run cannot make a real one of it. Method: the same body and signature without the query.
+#[test]
+fn a_dry_run_that_is_signed_stays_one_whatever_the_query_says() {
+    let caller = start();
+    let first = caller.get("/news").body;
+    let body = r#"{"tags":["news"],"dry_run":true}"#;
+    let signature = sign(SECRET.as_bytes(), body.as_bytes(), now_s());
+    for query in ["?dry_run=1", "", "?dry_run=0"] {
+        let (status, answer) = send(&caller, query, &signature, body);
+        assert_eq!((status, &answer["dry_run"], &answer["position"]), (200, &true.into(), &Value::Null));
+    }
+    assert_eq!(caller.get("/news").body, first);
+}
+
+#[test]
+fn an_order_whose_body_does_not_come_is_refused_in_time() {
+    let caller = Caller::start(&[("webhook_secret", SECRET), ("body_timeout", "50ms")]);
+    let mut connection = TcpStream::connect(caller.node.admin()).expect("a connection");
+    connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    let head = "POST /revalidate HTTP/1.1\r\nhost: node\r\ncontent-length: 10\r\n\r\n{";
+    connection.write_all(head.as_bytes()).expect("somebody reads");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("an answer, and the end of the connection");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[test]
+fn a_node_that_stops_takes_no_order_and_says_that_it_may_come_again() {
+    let mut caller = start();
+    let (url, http) = (caller.url("/"), caller.http.clone());
+    let reference = caller.reference("wait").to_owned();
+    let call = std::thread::spawn(move || http.post(url).header("next-action", reference).body("[]").send());
+    caller.journal.wait_for("waiting");
+    caller.node.begin_stop();
+    let ready = format!("http://{}/readyz", caller.node.admin());
+    caller.until(&ready, |answer| answer.status == 503);
+
+    let body = r#"{"tags":["news"]}"#;
+    let url = format!("http://{}/revalidate", caller.node.admin());
+    let signature = sign(SECRET.as_bytes(), body.as_bytes(), now_s());
+    let refused =
+        Answer::of(caller.http.post(url).header("callboard-signature", signature).body(body).send());
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    caller.journal.release();
+    assert_eq!(call.join().expect("no panic").expect("an answer").status(), 200);
 }
 
 #[test]

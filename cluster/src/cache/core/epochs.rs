@@ -5,6 +5,8 @@
 //! answered before that, it had applied. Whatever was not is published again by those who published it. Positions that
 //! were given out and not waited for are remembered as lost, so that nobody who holds one is served from what is kept.
 
+use std::time::Duration;
+
 use callboard_protocol::revalidation::{Epoch, LogPosition};
 
 use super::{Core, Purpose};
@@ -25,7 +27,7 @@ const SEQUENCES_LEFT: u64 = 1 << 20;
 pub(super) struct Epochs {
     phase: Phase,
     current: Option<Epoch>,
-    /// The newest that was seen.
+    /// The newest that the store named. One that was only heard of is none: anybody may push.
     known: Epoch,
     /// The newest position that was seen.
     seen: LogPosition,
@@ -35,6 +37,10 @@ pub(super) struct Epochs {
     confirmed: Instant,
     /// The store called the current one over.
     was_superseded: bool,
+    /// The store is asked again from this instant on: epochs that end at once are not begun at its pace.
+    next_open: Instant,
+    /// Until then an epoch that is only heard of is no reason to ask: a renewal finds it, too.
+    deaf_until: Instant,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,8 +97,9 @@ impl Epochs {
         self.was_superseded = true;
     }
 
-    /// Takes note of a position of the log; whether it is of the current epoch.
-    pub(super) fn see(&mut self, position: LogPosition) -> bool {
+    /// Takes note of a position of the log; whether it is of the current epoch. One of a later epoch is a reason to ask
+    /// the store, and no more.
+    pub(super) fn see(&mut self, now: Instant, pause: Duration, position: LogPosition) -> bool {
         let epoch = position.epoch();
         if Some(epoch) == self.current {
             self.seen = self.seen.max(position);
@@ -101,11 +108,9 @@ impl Epochs {
             }
             return true;
         }
-        if epoch > self.known {
-            self.known = epoch;
-            if self.phase == Phase::Open {
-                self.phase = Phase::ToOpen;
-            }
+        if epoch > self.known && self.phase == Phase::Open && now >= self.deaf_until {
+            self.phase = Phase::ToOpen;
+            self.deaf_until = now + pause;
         }
         false
     }
@@ -122,11 +127,22 @@ impl Epochs {
 impl Core {
     /// Asks which epoch the store is in.
     pub(super) fn open(&mut self) {
-        if self.epochs.phase == Phase::ToOpen && self.io.can_ask() {
+        if self.epochs.phase == Phase::ToOpen && self.io.can_ask() && self.io.now >= self.epochs.next_open {
             self.epochs.phase = Phase::Opening;
+            self.epochs.next_open = self.io.now + self.io.settings.retry;
             let Epochs { known, seen, .. } = self.epochs;
             self.io.ask(Command::Open { known, seen }, Purpose::Open);
         }
+    }
+
+    /// Takes note of a position of the log; whether it is of the current epoch.
+    pub(super) fn see(&mut self, position: LogPosition) -> bool {
+        self.epochs.see(self.io.now, self.io.settings.renew, position)
+    }
+
+    /// When the store is to be asked which epoch it is in.
+    pub(super) fn open_timer(&self) -> Option<Instant> {
+        (self.epochs.phase == Phase::ToOpen && self.io.can_ask()).then_some(self.epochs.next_open)
     }
 
     pub(super) fn opened(&mut self, asked: Instant, answer: &Result<Answer, Failure>) {
@@ -149,7 +165,7 @@ impl Core {
         }
         self.epochs.phase = Phase::Open;
         self.epochs.confirm(asked);
-        self.epochs.see(tail);
+        self.see(tail);
         if std::mem::take(&mut self.epochs.was_superseded) {
             self.io.pause();
         }
@@ -169,6 +185,8 @@ impl Core {
             known: self.epochs.known.max(epoch),
             seen: tail,
             opened_at: self.io.now,
+            next_open: self.epochs.next_open,
+            deaf_until: self.epochs.deaf_until,
             ..Epochs::default()
         };
         if carries_over {

@@ -9,7 +9,7 @@ pub enum Invariant {
     Log2,
     /// A lease counts only once everything is applied that stood in the log when it was granted.
     Lease1,
-    /// A publication is answered once.
+    /// A publication is answered only once what it says is applied here.
     Pub1,
 }
 
@@ -48,6 +48,8 @@ pub struct Counters {
     pub published: u64,
     /// Publications that it appended again, as their epoch was over before everybody had them.
     pub published_again: u64,
+    /// Times more was to be published than is remembered, and everything was made stale instead.
+    pub overflows: u64,
     /// Entries of this node that every reader was known to have applied.
     pub confirmed_fast: u64,
     /// Entries of this node for which every lease of before was waited out.

@@ -2,9 +2,11 @@
 //!
 //! A renewal registers, grants and reads in one step. It is also how holes are repaired and how an epoch is confirmed.
 
+use std::mem;
+
 use callboard_protocol::revalidation::{Epoch, LogPosition};
 
-use super::{Core, Invariant, Purpose};
+use super::{Core, Invariant, Purpose, log::next};
 use crate::{
     cache::store::{Answer, Command},
     clock::Instant,
@@ -96,6 +98,7 @@ impl Core {
             // It lost part of its log.
             return self.epochs.superseded();
         }
+        self.outbox.replicated(asked);
         let before = self.log.applied();
         self.leases.registered = true;
         self.leases.acknowledged = self.leases.acknowledged.max(after);
@@ -168,16 +171,32 @@ impl Core {
         }
     }
 
+    /// Others wait for it again.
+    pub(super) fn resume_lease(&mut self) {
+        if mem::take(&mut self.leases.has_ended) {
+            self.look();
+        }
+    }
+
     /// Tells the others how far this node is. One at a time: the next says more.
     pub(super) fn acknowledge(&mut self) {
         let is_early = self.io.has(Mutant::EarlyAcknowledged);
         let applied = if is_early { self.log.last() } else { self.log.applied() };
         let Leases { registered, acknowledging, acknowledged, has_ended, .. } = self.leases;
-        let is_due =
-            self.io.settings.shared && registered && !acknowledging && !has_ended && applied > acknowledged;
+        // What is being published says it, too.
+        let is_said = self.outbox.may_stand_at(applied);
+        let is_wanted = registered && !acknowledging && !has_ended && !is_said;
+        let is_due = self.io.settings.shared && is_wanted && applied > acknowledged;
         let Some(epoch) = self.epochs.current().filter(|_| is_due && self.may_ask()) else { return };
         self.leases.acknowledging = true;
         self.io.ask(Command::Acknowledge { process: self.me, epoch, applied }, Purpose::Acknowledge(applied));
+    }
+
+    /// An entry of this node was put into the log by a command that said how far this node was: with the entry, if nothing
+    /// was missing before it. Nobody else waits for this node to have that one.
+    pub(super) fn acknowledged_with_entry(&mut self, after: LogPosition, position: LogPosition) {
+        let known = if position == next(after) { position } else { after };
+        self.leases.acknowledged = self.leases.acknowledged.max(known);
     }
 
     pub(super) fn acknowledged(&mut self, position: LogPosition, answer: &Result<Answer, Failure>) {

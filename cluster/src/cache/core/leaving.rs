@@ -6,6 +6,7 @@ use crate::{
         io::{Connection, Output},
         store::{Answer, Command},
     },
+    mutant::Mutant,
     store::Failure,
 };
 
@@ -37,8 +38,12 @@ impl Core {
     pub(super) fn leave(&mut self) {
         let cannot_ask = self.leaving.is_given_up || !self.io.is_connected();
         let is_done = self.outbox.is_empty() || (cannot_ask && self.outbox.is_answered());
-        if !self.leaving.is_wanted || self.leaving.is_asked || !is_done {
+        if !self.leaving.is_wanted || self.leaving.is_asked {
             return;
+        }
+        if !is_done {
+            // Something may have come after all.
+            return self.resume_lease();
         }
         self.end_lease();
         if cannot_ask || !self.io.settings.shared {
@@ -55,7 +60,9 @@ impl Core {
         match answer {
             // What this node declared is still known in the next epoch.
             Ok(Answer::Superseded) => {}
-            Ok(_) => self.go(),
+            Ok(_) if self.outbox.is_empty() || self.io.has(Mutant::LeavesBehind) => self.go(),
+            // It was published meanwhile: be registered again until everybody has it.
+            Ok(_) => {}
             Err(_) => self.leaving.give_up(),
         }
     }

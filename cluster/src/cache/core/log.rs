@@ -40,8 +40,13 @@ impl Log {
     }
 
     fn next(&self) -> LogPosition {
-        LogPosition::from_u64(self.applied.as_u64() + 1)
+        next(self.applied)
     }
+}
+
+/// The place after this one.
+pub(super) fn next(position: LogPosition) -> LogPosition {
+    LogPosition::from_u64(position.as_u64() + 1)
 }
 
 impl Core {
@@ -59,7 +64,7 @@ impl Core {
     /// which kills at worst more than it has to, and is not applied.
     pub(super) fn take_entry(&mut self, entry: &Entry) {
         let position = entry.position;
-        if !self.epochs.see(position) || position <= self.log.applied || self.log.early.contains(&position) {
+        if !self.see(position) || position <= self.log.applied || self.log.early.contains(&position) {
             return;
         }
         self.raise(entry);
@@ -78,7 +83,7 @@ impl Core {
 
     /// Takes what the store says of the log after what was applied, up to `tail`.
     pub(super) fn follow(&mut self, following: &Following, tail: LogPosition) {
-        self.epochs.see(tail);
+        self.see(tail);
         match following {
             Following::Entries(entries) => entries.iter().for_each(|entry| self.take_entry(entry)),
             Following::Trimmed if tail > self.log.applied => {

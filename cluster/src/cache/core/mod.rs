@@ -11,6 +11,7 @@ mod leases;
 mod leaving;
 mod log;
 mod outbox;
+mod parcel;
 mod reaper;
 #[cfg(all(test, not(callboard_loom)))]
 mod tests;
@@ -79,6 +80,8 @@ impl Core {
     /// Takes what came together, in this order: what it leads to is sent together, too.
     pub fn step_all(&mut self, now: Instant, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         self.io.now = self.io.now.max(now);
+        // Before a lease is renewed that may have ended long ago.
+        self.expire();
         for input in inputs {
             self.take(input);
         }
@@ -92,7 +95,9 @@ impl Core {
     /// When the next [`Input::Tick`] is wanted at latest.
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {
-        let timers = self.io.timers().chain(self.expiring.first());
+        // A timer may stand still while the machine sleeps, and the clock goes on.
+        let expiring = self.expiring.first().map(|at| at.min(self.io.now + self.io.settings.lease));
+        let timers = self.io.timers().chain(expiring).chain(self.open_timer());
         let asking = self.may_ask().then(|| {
             let leases = self.renewal_timers().into_iter().flatten();
             leases.chain(self.reaper_timers().into_iter().flatten())
@@ -120,6 +125,9 @@ impl Core {
 
     fn take(&mut self, input: Input) {
         if self.epochs.has_left() {
+            if let Input::Publish(id, ..) = input {
+                self.io.put(Output::Refused(id));
+            }
             return;
         }
         match input {
@@ -140,6 +148,7 @@ impl Core {
             Input::Pushed(Push::Entry(entry)) => self.pushed(&entry),
             Input::Pushed(Push::Watermark(position)) => self.everywhere(position),
             Input::Publish(id, marks, wait) => self.publish(id, &marks, wait),
+            Input::Forget(id) => self.forget(id),
             Input::CatchUp(position) => self.catch_up(position),
             Input::Leave => self.leaving.begin(),
         }
@@ -152,7 +161,6 @@ impl Core {
         }
         self.io.connect(Connection::Commands);
         self.io.connect(Connection::Pushes);
-        self.expire();
         self.open();
         self.settle();
         self.leave();
@@ -184,9 +192,11 @@ impl Core {
     fn answered(&mut self, purpose: Purpose, asked: Instant, answer: Result<Answer, Failure>) {
         match &answer {
             Ok(Answer::Superseded) => self.epochs.superseded(),
-            Ok(_) if purpose != Purpose::Open => self.epochs.confirm(asked),
-            Ok(_) => {}
-            Err(_) => self.io.pause(),
+            // Of what too few replicas have, a store that is promoted may know nothing.
+            Ok(Answer::Unreplicated { .. }) | Err(_) => self.io.pause(),
+            // One is executed before there is an epoch, the other in whatever memory the epoch stands.
+            Ok(Answer::Opened { .. } | Answer::Acknowledged { .. }) => {}
+            Ok(_) => self.epochs.confirm(asked),
         }
         match purpose {
             Purpose::Open => self.opened(asked, &answer),

@@ -2,16 +2,19 @@
 //!
 //! A publication counts only in the epoch that it stands in. Until every lease that knows nothing of it has ended, which
 //! is long after some were answered, it is kept: if the epoch is over by then, it is published again.
+//!
+//! However long the store is away, and however much is published meanwhile, a bounded number of marks is kept: of more, all
+//! that is said is that everything is stale.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    mem,
-    sync::Arc,
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use callboard_protocol::revalidation::{Epoch, LogPosition};
 
-use super::{Core, Invariant, Purpose};
+use super::{
+    Core, Invariant, Purpose,
+    log::next,
+    parcel::{Parcel, Waiting},
+};
 use crate::{
     cache::{
         io::{Output, PublicationId, Wait},
@@ -25,28 +28,25 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// To be published.
-    waiting: VecDeque<Part>,
-    /// What is being published, and as which marks.
-    under_way: Option<(Vec<Part>, Arc<[Mark]>)>,
+    waiting: VecDeque<Parcel>,
+    under_way: Option<UnderWay>,
     /// What stands in the log of the current epoch, in order, and which readers may not have.
     placed: VecDeque<Placed>,
+    /// Marks of `placed`.
+    placed_marks: usize,
     /// Up to where those that wait for the log alone were answered.
     told: LogPosition,
     /// Up to where every registered reader has applied.
     everywhere: LogPosition,
-    /// Publications that nobody has to wait for but for room.
-    crowded_out: VecDeque<PublicationId>,
-    marks: usize,
 }
 
-/// A publication, or a part of one that is too large for one entry.
+/// What is being published.
 #[derive(Debug)]
-struct Part {
-    id: PublicationId,
-    marks: Arc<[Mark]>,
-    wait: Wait,
-    /// Whether somebody waits for it still: for the last part, unless nobody ever did.
-    is_awaited: bool,
+struct UnderWay {
+    parcel: Parcel,
+    marks: Option<Arc<[Mark]>>,
+    /// Up to where this node had applied everything, which the store learns with it.
+    after: LogPosition,
 }
 
 /// An entry of this node.
@@ -55,12 +55,19 @@ struct Placed {
     position: LogPosition,
     /// When this node learned that it stands there.
     at: Instant,
-    parts: Vec<Part>,
+    /// Whether as many replicas have it as are wanted: until then it counts for nothing, and is not appended again.
+    is_replicated: bool,
+    parcel: Parcel,
 }
 
 impl Outbox {
     pub(super) fn marks(&self) -> usize {
-        self.marks
+        let under_way = self.under_way.as_ref().map_or(0, |under_way| under_way.parcel.size());
+        self.waiting_marks() + under_way + self.placed_marks
+    }
+
+    fn waiting_marks(&self) -> usize {
+        self.waiting.iter().map(Parcel::size).sum()
     }
 
     /// Whether nothing is left to be published, and everybody has what was.
@@ -70,28 +77,62 @@ impl Outbox {
 
     /// Whether nothing is left to be published, and nobody waits for what was.
     pub(super) fn is_answered(&self) -> bool {
-        let mut placed = self.placed.iter().flat_map(|placed| &placed.parts);
-        self.waiting.is_empty() && self.under_way.is_none() && !placed.any(|part| part.is_awaited)
+        let is_awaited = self.placed.iter().any(|placed| placed.parcel.is_awaited());
+        self.waiting.is_empty() && self.under_way.is_none() && !is_awaited
     }
 
-    fn requeue(&mut self, parts: Vec<Part>) {
-        for part in parts.into_iter().rev() {
-            self.waiting.push_front(part);
+    /// Whether this may be the place of what is being published, which the store then knows to be applied here.
+    pub(super) fn may_stand_at(&self, position: LogPosition) -> bool {
+        self.under_way.as_ref().is_some_and(|under_way| position == next(under_way.after))
+    }
+
+    /// Puts something behind all that waits.
+    fn put(&mut self, parcel: Parcel, entry_max: usize) {
+        let left = match self.waiting.back_mut() {
+            Some(last) => last.take(parcel, entry_max).err(),
+            None => Some(parcel),
+        };
+        self.waiting.extend(left);
+    }
+
+    /// Puts what is to be published again before all that waits.
+    fn put_back(&mut self, parcels: Vec<Parcel>, entry_max: usize) {
+        let waiting = mem::take(&mut self.waiting);
+        for parcel in parcels.into_iter().chain(waiting) {
+            self.put(parcel, entry_max);
         }
     }
 
-    /// Parts for the next entry, and what they say together.
-    fn next_parts(&mut self, marks_max: usize) -> (Vec<Part>, Arc<[Mark]>) {
-        let (mut parts, mut count) = (Vec::new(), 0);
-        while let Some(next) = self.waiting.front() {
-            count += next.marks.len();
-            if count > marks_max && !parts.is_empty() {
+    /// Keeps no more marks than this of what waits; whether there were more.
+    fn bound(&mut self, marks_max: usize) -> bool {
+        let is_too_much = self.waiting_marks() > marks_max;
+        if is_too_much && let Some(mut all) = self.waiting.pop_front() {
+            all.say_everything();
+            for parcel in mem::take(&mut self.waiting) {
+                // What says everything takes in whatever there is.
+                let _none = all.take(parcel, marks_max);
+            }
+            self.waiting.push_back(all);
+        }
+        is_too_much
+    }
+
+    fn place(&mut self, mut placed: Placed, marks_max: usize) {
+        if self.placed_marks + placed.parcel.size() > marks_max {
+            // It stands in the log. Only if it has to be published again does it say more than before.
+            placed.parcel.say_everything();
+        }
+        self.placed_marks += placed.parcel.size();
+        self.placed.push_back(placed);
+    }
+
+    /// The replicas have whatever was known to stand in the log at an instant.
+    pub(super) fn replicated(&mut self, asked: Instant) {
+        for placed in self.placed.iter_mut().rev().skip_while(|placed| placed.at > asked) {
+            if mem::replace(&mut placed.is_replicated, true) {
                 break;
             }
-            parts.extend(self.waiting.pop_front());
         }
-        let marks: BTreeSet<Mark> = parts.iter().flat_map(|part| part.marks.iter().copied()).collect();
-        (parts, marks.into_iter().collect())
     }
 }
 
@@ -105,48 +146,77 @@ impl Core {
             Wait::Session => self.io.has(Mutant::SessionAtOnce),
             Wait::Strict => false,
         };
-        let chunks = marks.chunks(self.io.settings.entry_marks_max.max(1));
+        if waits_for_nothing {
+            let position = self.io.has(Mutant::SessionAtOnce).then_some(self.log.applied());
+            self.io.put(Output::Published(id, position));
+        }
+        let entry_max = self.io.settings.entry_marks_max.max(1);
+        let chunks = marks.chunks(entry_max);
         let last = chunks.len() - 1;
         for (number, chunk) in chunks.enumerate() {
-            let is_awaited = number == last && !waits_for_nothing;
-            self.outbox.waiting.push_back(Part { id, marks: chunk.into(), wait, is_awaited });
+            let waiting = (number == last && !waits_for_nothing).then_some(Waiting { id, wait });
+            self.outbox.put(Parcel::new(chunk, waiting), entry_max);
         }
-        self.outbox.marks += marks.len();
-        if waits_for_nothing {
-            self.outbox.crowded_out.push_back(id);
-        }
+        self.bound_outbox();
     }
 
-    /// Publishes everything that waits, as one entry. One at a time: the next takes what came meanwhile.
+    fn bound_outbox(&mut self) {
+        let is_too_much = self.outbox.bound(self.io.settings.outbox_marks_max);
+        self.io.counters.overflows += u64::from(is_too_much);
+    }
+
+    /// Who waited for this waits no more. It is published all the same.
+    pub(super) fn forget(&mut self, id: PublicationId) {
+        let Outbox { waiting, under_way, placed, .. } = &mut self.outbox;
+        let under_way = under_way.iter_mut().map(|under_way| &mut under_way.parcel);
+        let placed = placed.iter_mut().map(|placed| &mut placed.parcel);
+        waiting.iter_mut().chain(under_way).chain(placed).for_each(|parcel| parcel.forget(id));
+    }
+
+    /// Publishes what waits, as one entry. One at a time: the next takes what came meanwhile, and none goes out while
+    /// replicas lack the last.
     pub(super) fn send_publications(&mut self) {
-        let is_due = self.outbox.under_way.is_none() && !self.outbox.waiting.is_empty();
+        let Outbox { waiting, under_way, placed, .. } = &self.outbox;
+        let lacks_replicas = placed.back().is_some_and(|last| !last.is_replicated);
+        let is_due = under_way.is_none() && !waiting.is_empty() && !lacks_replicas;
         let Some(epoch) = self.epochs.current().filter(|_| is_due && self.may_ask()) else { return };
-        let (parts, marks) = self.outbox.next_parts(self.io.settings.entry_marks_max);
-        self.outbox.under_way = Some((parts, Arc::clone(&marks)));
-        let command = Command::Publish { process: self.me, epoch, after: self.log.applied(), marks };
-        self.io.ask(command, Purpose::Publish);
+        let Some(parcel) = self.outbox.waiting.pop_front() else { return };
+        let (marks, after) = (parcel.marks(), self.log.applied());
+        self.outbox.under_way = Some(UnderWay { parcel, marks: marks.clone(), after });
+        self.io.ask(Command::Publish { process: self.me, epoch, after, marks }, Purpose::Publish);
     }
 
     pub(super) fn published(&mut self, answer: Result<Answer, Failure>) {
-        let Some((parts, marks)) = self.outbox.under_way.take() else { return };
+        let Some(UnderWay { parcel, marks, after }) = self.outbox.under_way.take() else { return };
         let current = self.epochs.current();
-        match answer {
+        let (position, is_replicated) = match answer {
             Ok(Answer::Published { position, following, has_others })
                 if Some(position.epoch()) == current =>
             {
-                self.io.counters.published += 1;
-                self.outbox.placed.push_back(Placed { position, at: self.io.now, parts });
                 self.follow(&following, position);
-                self.take_entry(&Entry { position, marks: Some(marks) });
                 if !has_others {
                     self.everywhere(position);
                 }
-                if self.log.applied() < position {
-                    self.look();
-                }
+                (position, true)
+            }
+            Ok(Answer::Unreplicated { appended: Some(position) }) if Some(position.epoch()) == current => {
+                (position, false)
             }
             // It may stand in the log all the same: twice is as good as once.
-            _ => self.outbox.requeue(parts),
+            _ => return self.outbox.put_back(vec![parcel], self.io.settings.entry_marks_max.max(1)),
+        };
+        self.io.counters.published += 1;
+        if is_replicated {
+            self.outbox.replicated(self.io.now);
+        }
+        let placed = Placed { position, at: self.io.now, is_replicated, parcel };
+        self.outbox.place(placed, self.io.settings.outbox_marks_max);
+        self.take_entry(&Entry { position, marks });
+        if is_replicated {
+            self.acknowledged_with_entry(after, position);
+        }
+        if self.log.applied() < position || !is_replicated {
+            self.look();
         }
     }
 
@@ -163,23 +233,21 @@ impl Core {
 
     /// What this node published in an epoch that is over counts no more.
     pub(super) fn outbox_enter(&mut self, epoch: Epoch) {
-        let under_way = self.outbox.under_way.take().map(|(parts, _)| parts);
-        let placed = mem::take(&mut self.outbox.placed);
-        let mut again: Vec<_> = under_way.into_iter().flatten().collect();
-        for Placed { position, parts, .. } in placed.into_iter().rev() {
-            let (kept, dropped) = parts.into_iter().partition::<Vec<_>, _>(|part| {
-                let is_forgotten = self.io.has(Mutant::EpochForgets)
-                    || (!part.is_awaited && self.io.has(Mutant::AnsweredForgotten));
-                !is_forgotten
-            });
-            for mut part in dropped {
-                self.outbox.marks -= part.marks.len();
-                self.answer(&mut part, position);
+        let mut again = Vec::new();
+        for Placed { position, mut parcel, .. } in mem::take(&mut self.outbox.placed) {
+            let is_forgotten = self.io.has(Mutant::EpochForgets)
+                || (!parcel.is_awaited() && self.io.has(Mutant::AnsweredForgotten));
+            if is_forgotten {
+                self.answer(&parcel.answer(|_| true), position);
+            } else {
+                again.push(parcel);
             }
-            self.io.counters.published_again += kept.len() as u64;
-            again.splice(0..0, kept);
         }
-        self.outbox.requeue(again);
+        self.io.counters.published_again += again.len() as u64;
+        again.extend(self.outbox.under_way.take().map(|under_way| under_way.parcel));
+        self.outbox.placed_marks = 0;
+        self.outbox.put_back(again, self.io.settings.entry_marks_max.max(1));
+        self.bound_outbox();
         self.outbox.told = epoch.start();
         self.outbox.everywhere = epoch.start();
     }
@@ -188,22 +256,15 @@ impl Core {
     pub(super) fn settle(&mut self) {
         self.tell_placed();
         while let Some(first) = self.outbox.placed.front() {
-            let is_applied = self.log.applied() >= first.position;
+            let is_applied = self.log.applied() >= first.position && first.is_replicated;
             let Some(is_fast) = self.seen_by_all(first).filter(|_| is_applied) else { break };
-            let Some(Placed { position, parts, .. }) = self.outbox.placed.pop_front() else { break };
+            let Some(Placed { position, mut parcel, .. }) = self.outbox.placed.pop_front() else { break };
             let counters = &mut self.io.counters;
             let confirmed =
                 if is_fast { &mut counters.confirmed_fast } else { &mut counters.confirmed_slowly };
             *confirmed += 1;
-            for mut part in parts {
-                self.outbox.marks -= part.marks.len();
-                self.answer(&mut part, position);
-            }
-        }
-        while self.outbox.marks <= self.io.settings.outbox_marks_max {
-            let Some(id) = self.outbox.crowded_out.pop_front() else { break };
-            let position = self.io.has(Mutant::SessionAtOnce).then_some(self.log.applied());
-            self.io.put(Output::Published(id, position));
+            self.outbox.placed_marks -= parcel.size();
+            self.answer(&parcel.answer(|_| true), position);
         }
     }
 
@@ -213,28 +274,26 @@ impl Core {
         let waits_for_none = self.io.has(Mutant::AnswerAtOnce) || self.io.has(Mutant::NoLease);
         let mut placed = mem::take(&mut self.outbox.placed);
         // From the newest: most were looked at before.
-        for Placed { position, parts, .. } in placed.iter_mut().rev().take_while(|one| one.position > told) {
-            if *position > applied {
+        for one in placed.iter_mut().rev().take_while(|one| one.position > told) {
+            if one.position > applied || !one.is_replicated {
                 continue;
             }
-            self.outbox.told = self.outbox.told.max(*position);
-            for part in parts {
-                if part.wait == Wait::Session || waits_for_none {
-                    self.answer(part, *position);
-                }
-            }
+            self.outbox.told = self.outbox.told.max(one.position);
+            let answered = one.parcel.answer(|wait| wait == Wait::Session || waits_for_none);
+            self.answer(&answered, one.position);
         }
         self.outbox.placed = placed;
     }
 
-    fn answer(&mut self, part: &mut Part, position: LogPosition) {
-        if mem::take(&mut part.is_awaited) {
-            if position > self.log.applied() {
-                self.io
-                    .counters
-                    .violated(Invariant::Pub1, "a publication is answered before it is applied here");
-            }
-            self.io.put(Output::Published(part.id, Some(position)));
+    fn answer(&mut self, answered: &[Waiting], position: LogPosition) {
+        if answered.is_empty() {
+            return;
+        }
+        if position > self.log.applied() {
+            self.io.counters.violated(Invariant::Pub1, "a publication is answered before it is applied here");
+        }
+        for waiting in answered {
+            self.io.put(Output::Published(waiting.id, Some(position)));
         }
     }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use callboard_protocol::revalidation::{Epoch, LogPosition};
 use redis::{Cmd, RedisResult, Value};
 
-use super::{CacheLink, CacheStore, Entered, answers, payload::pack};
+use super::{
+    CacheLink, CacheStore, Entered, answers,
+    payload::{pack, pack_all},
+};
 use crate::{
     cache::store::{Answer, Command, Mark, Staleness},
     redis::scripts::Script,
@@ -36,7 +39,8 @@ pub(super) async fn perform(link: CacheLink, store: CacheStore, command: Command
     match link.understood(answers::answered(value, epoch, after))? {
         Answer::Superseded => Ok(Answer::Superseded),
         answer if is_replicated => Ok(answer),
-        _ => Err(Failure::Silent),
+        Answer::Published { position, .. } => Ok(Answer::Unreplicated { appended: Some(position) }),
+        _ => Ok(Answer::Unreplicated { appended: None }),
     }
 }
 
@@ -102,7 +106,10 @@ fn question(link: &CacheLink, entered: Option<Entered>, command: &Command) -> Op
             script.arg(process.to_string()).arg(after.sequence()).arg(pack(declared));
         }
         Command::Publish { process, marks, .. } => {
-            script.arg(process.to_string()).arg(after.sequence()).arg(pack(marks.iter().copied()));
+            script
+                .arg(process.to_string())
+                .arg(after.sequence())
+                .arg(marks.as_deref().map_or_else(pack_all, |marks| pack(marks.iter().copied())));
         }
         Command::Acknowledge { process, .. } => {
             script.arg(process.to_string()).arg(after.sequence());

@@ -30,7 +30,7 @@ impl CacheConnection {
     pub async fn open(store: &CacheStore) -> Result<Self, OpenError> {
         let settings = &store.settings;
         let opening = async {
-            let keys = CacheKeys::new(&settings.namespace);
+            let keys = CacheKeys::new(&settings.namespace, settings.url.login.db());
             let Opened { link, place, .. } = Link::open(settings, keys, |_| {}).await?;
             link.probe(&place).await?;
             check_kinds(&link, &place).await?;
@@ -52,7 +52,7 @@ impl CacheConnection {
     /// # Errors
     ///
     /// The future gives [`Failure::Refused`] where Redis certainly did not execute the command, and [`Failure::Silent`]
-    /// where that is not known, or where too few replicas confirmed it. After either, the connection may be
+    /// where that is not known. After either, the connection may be
     /// [`closed`](Self::closed).
     ///
     /// # Panics

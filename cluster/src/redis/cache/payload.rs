@@ -33,6 +33,11 @@ pub(crate) fn pack(marks: impl ExactSizeIterator<Item = Mark>) -> Vec<u8> {
     bytes
 }
 
+/// The bytes that say that everything is stale: nobody knows their format.
+pub(crate) fn pack_all() -> Vec<u8> {
+    vec![0]
+}
+
 /// The marks of these bytes, unless another format is theirs, or none.
 pub(crate) fn unpack(bytes: &[u8]) -> Option<Arc<[Mark]>> {
     let (&FORMAT, marks) = bytes.split_first()? else { return None };

@@ -48,7 +48,7 @@ impl Pushes {
                     let _ = tell.try_send(text);
                 }
             };
-            let keys = CacheKeys::new(&settings.namespace);
+            let keys = CacheKeys::new(&settings.namespace, settings.url.login.db());
             let Opened { link, place, incarnation } = Link::open(settings, keys, hear).await?;
             let listening = link.redis.clone().subscribe(link.keys.channel()).await;
             listening.map_err(|source| OpenError::of(&place, source))?;

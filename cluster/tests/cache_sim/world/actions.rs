@@ -9,7 +9,7 @@ use callboard_cluster::cache::{
 use callboard_protocol::revalidation::LogPosition;
 use rand::RngExt as _;
 
-use super::{Event, NodeEvent, TAGS, World, tag};
+use super::{Event, Leaving, NodeEvent, TAGS, World, tag};
 use crate::checker::Written;
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
     /// Somebody calls an action.
     pub(super) fn act(&mut self) {
         let Some(node) = self.pick(|world| &world.plan.mix.acting) else { return };
-        if self.nodes[node].leaving {
+        if self.nodes[node].leaving != Leaving::Not {
             return;
         }
         let mix = &self.plan.mix;
@@ -88,6 +88,33 @@ impl World {
         let marks = written.tags.iter().map(|(number, _)| Mark { tag: tag(usize::from(*number)), staleness });
         let marks: Arc<[Mark]> = marks.collect();
         self.step(node, Input::Publish(PublicationId(action), marks, wait));
+        if self.nodes[node].leaving == Leaving::Left && self.actions.contains_key(&action) {
+            self.checker.broken("liveness", format!("action {action} is never answered"));
+        }
+    }
+
+    /// Its node has left before it ended: nothing was promised.
+    pub(super) fn refused(&mut self, node: usize, action: u64) {
+        self.checker.count("refused");
+        self.actions.remove(&action);
+        self.nodes[node].actions -= 1;
+        self.checker.refused(self.nodes[node].process);
+    }
+
+    /// A node has left. Whatever ended on it before was published.
+    pub(super) fn leaves(&mut self, node: usize) {
+        self.nodes[node].leaving = Leaving::Left;
+        let (life, mut unsettled) = (self.nodes[node].life, Vec::new());
+        for (action, (whose, in_life, written)) in &self.actions {
+            if (*whose, *in_life) != (node, life) {
+                continue;
+            }
+            if written.asked_at > 0 {
+                self.checker.broken("liveness", format!("action {action} was left behind"));
+            }
+            unsettled.extend(written.tags.iter().map(|(tag, _)| *tag));
+        }
+        self.checker.left(self.nodes[node].process, &unsettled);
     }
 
     /// Its client is answered.
@@ -98,7 +125,7 @@ impl World {
         self.nodes[node].actions -= 1;
         self.checker.count("actions");
         self.checker.responded(self.now, &written, position);
-        if self.nodes[node].leaving && self.nodes[node].actions == 0 {
+        if self.nodes[node].leaving != Leaving::Not && self.nodes[node].actions == 0 && !self.plan.hasty {
             // Its last action is done.
             self.later(node, 1, NodeEvent::Leaves);
         }

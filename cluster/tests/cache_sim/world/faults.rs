@@ -3,7 +3,7 @@
 use callboard_cluster::cache::{Connection, Input};
 use rand::RngExt as _;
 
-use super::{Event, World};
+use super::{Event, Leaving, Node, World};
 use crate::plan::{Fault, On};
 
 impl World {
@@ -79,9 +79,10 @@ impl World {
                 self.schedule(now + down_us, Event::Boot { node, life });
             }
             Fault::Leave { node, down_us } => {
-                if self.nodes[node].alive && !self.nodes[node].paused && !self.nodes[node].leaving {
-                    self.nodes[node].leaving = true;
-                    if self.nodes[node].actions == 0 {
+                let Node { alive, paused, leaving, .. } = self.nodes[node];
+                if alive && !paused && leaving == Leaving::Not {
+                    self.nodes[node].leaving = Leaving::Asked;
+                    if self.nodes[node].actions == 0 || self.plan.hasty {
                         self.step(node, Input::Leave);
                     }
                     let life = self.nodes[node].life;

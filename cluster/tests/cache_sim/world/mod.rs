@@ -186,6 +186,14 @@ struct Kept {
     shown: Shown,
 }
 
+/// How far a node is with its leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    Not,
+    Asked,
+    Left,
+}
+
 struct Node {
     core: Core,
     versions: Arc<Versions>,
@@ -194,7 +202,7 @@ struct Node {
     /// Grows with each restart: what was meant for an earlier one is lost.
     life: u64,
     alive: bool,
-    leaving: bool,
+    leaving: Leaving,
     clock_offset: u64,
     paused: bool,
     /// Until when nothing passes, to the store and from it.
@@ -258,7 +266,7 @@ impl World {
             snapshots: VecDeque::new(),
             comes_back_as: None,
             processes: 0,
-            settings: Arc::new(settings()),
+            settings: Arc::new(Settings { outbox_marks_max: plan.outbox_marks_max, ..settings() }),
             plan,
             mutants,
             checker: Checker::new(slowest),

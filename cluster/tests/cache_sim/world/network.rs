@@ -140,6 +140,9 @@ impl World {
     pub(super) fn push_all(&mut self) {
         for push in self.store.take_pushes() {
             if let Push::Entry(entry) = &push {
+                if entry.marks.is_none() {
+                    self.checker.count("everything stale");
+                }
                 self.checker.appended(self.now, entry, &self.data);
             }
             for node in 0..self.nodes.len() {

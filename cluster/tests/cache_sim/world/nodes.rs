@@ -6,7 +6,7 @@ use callboard_cluster::cache::{Connection, FlightTable, Input, Output, core::Cor
 use callboard_protocol::{identity::ProcessId, revalidation::Tag};
 use rand::RngExt as _;
 
-use super::{Event, Link, Node, NodeEvent, TAGS, World, tag};
+use super::{Event, Leaving, Link, Node, NodeEvent, TAGS, World, tag};
 
 impl World {
     pub(super) fn fresh_node(&mut self, node: usize) -> Node {
@@ -23,7 +23,7 @@ impl World {
             declared,
             life: 0,
             alive: false,
-            leaving: false,
+            leaving: Leaving::Not,
             clock_offset: self.random.random_range(0..1_000_000_000),
             paused: false,
             cut_up: 0,
@@ -98,7 +98,8 @@ impl World {
                 Output::Published(publication, position) => self.responds(node, publication.0, position),
                 Output::Epoch { carried_over: true } => self.checker.count("carried over"),
                 Output::Epoch { carried_over: false } => self.checker.count("not carried over"),
-                Output::Left => self.checker.left(self.nodes[node].process),
+                Output::Refused(publication) => self.refused(node, publication.0),
+                Output::Left => self.leaves(node),
             }
         }
         self.set_timer(node);

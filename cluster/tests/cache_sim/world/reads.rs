@@ -113,8 +113,8 @@ impl World {
     fn refresh(&mut self, node: usize, page: usize, arrived: Arrived) {
         let state = &mut self.nodes[node];
         let birth = state.versions.applied();
-        if let Arrival::Render(birth) = state.flights.arrive(&page, arrived, birth, None) {
-            self.start(node, page, birth);
+        if let Arrival::Render(takeoff) = state.flights.arrive(&page, arrived, birth, None) {
+            self.start(node, page, takeoff.birth);
         }
     }
 
@@ -122,7 +122,7 @@ impl World {
         let state = &mut self.nodes[node];
         let (page, birth) = (reader.page, state.versions.applied());
         match state.flights.arrive(&page, reader.arrived, birth, Some(reader)) {
-            Arrival::Render(birth) => self.start(node, page, birth),
+            Arrival::Render(takeoff) => self.start(node, page, takeoff.birth),
             Arrival::Wait => self.checker.count("joins"),
         }
     }
@@ -169,9 +169,9 @@ impl World {
         for reader in landing.served.into_iter().flatten() {
             self.serve(node, &reader, &shown, "a render");
         }
-        if let Some(birth) = landing.again {
+        if let Some(takeoff) = landing.again {
             self.checker.count("next renders");
-            self.start(node, page, birth);
+            self.start(node, page, takeoff.birth);
         }
     }
 

@@ -169,7 +169,7 @@ async fn two_epochs_of_one_number_are_told_apart() {
         for command in [renew(1, at(epoch, 1)), publish(1, at(epoch, 1)), Command::Registered { epoch }] {
             assert_eq!(connection.perform(command).await, Ok(Answer::Superseded));
         }
-        server.command("PUBLISH {cb:test:rc}:push w0-0-1");
+        server.command("PUBLISH {cb:test:rc}:push:0 w0-0-1");
         assert_eq!(pushes.next().await, Some(Push::Watermark(at(Epoch::default(), 1))));
     }
     let (next, tail) = begin(&connection, epoch, at(epoch, 1)).await;
@@ -178,6 +178,28 @@ async fn two_epochs_of_one_number_are_told_apart() {
     assert_eq!(others.perform(renew(2, at(other, 1))).await, Ok(Answer::Superseded));
     // Both go on in the same one.
     assert_eq!(begin(&others, other, at(other, 4)).await, (next, tail));
+}
+
+/// Redis tells what is pushed to whoever listens in any of its databases.
+#[tokio::test]
+async fn two_databases_of_one_redis_do_not_hear_of_each_other() {
+    let server = Server::start();
+    let at_database = |number: u8| {
+        let url = format!("redis://127.0.0.1:{}/{number}", server.port);
+        CacheStore::new(Arc::new(settings(&url)))
+    };
+    let (ours, theirs) = (at_database(0), at_database(1));
+    let mut pushes = Pushes::open(&ours).await.unwrap();
+    let others = open(&theirs).await;
+    // One that is later than ours.
+    let (other, _) = begin(&others, Epoch::new(1 << 27).expect("it is small"), LogPosition::default()).await;
+    others.perform(publish(2, other.start())).await.unwrap();
+
+    let connection = open(&ours).await;
+    let epoch = running(&connection).await;
+    assert_eq!(pushes.next().await, Some(Push::Entry(entry(1, at(epoch, 1)))));
+    let renewed = connection.perform(renew(1, at(epoch, 1))).await;
+    assert!(matches!(renewed, Ok(Answer::Renewed { tail, .. }) if tail == at(epoch, 1)), "{renewed:?}");
 }
 
 #[tokio::test]
@@ -253,13 +275,13 @@ async fn marks_of_a_later_version_are_no_marks_but_an_entry() {
     let Ok(Answer::Renewed { following, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(following, Following::Entries(vec![unknown]));
 
-    connection.perform(publish(1, at(epoch, 1))).await.unwrap();
-    assert_eq!(pushes.next().await, Some(Push::Entry(entry(1, at(epoch, 2)))));
+    connection.perform(publish(2, at(epoch, 1))).await.unwrap();
+    assert_eq!(pushes.next().await, Some(Push::Entry(entry(2, at(epoch, 2)))));
     // What is no push is passed over.
     for strange in ["", "x", "e1-2", "e1-2-3", "w1-2", "w1-2-99999999999999999999", "w---"] {
-        server.command(&format!("PUBLISH {{cb:test:rc}}:push \"{strange}\""));
+        server.command(&format!("PUBLISH {{cb:test:rc}}:push:0 \"{strange}\""));
     }
-    server.command(&format!("PUBLISH {{cb:test:rc}}:push \"e1-{}-3 zzz\"", epoch.as_u64() + 1));
+    server.command(&format!("PUBLISH {{cb:test:rc}}:push:0 \"e1-{}-3 zzz\"", epoch.as_u64() + 1));
     let later = at(Epoch::new(epoch.as_u64() + 1).unwrap(), 3);
     assert_eq!(pushes.next().await, Some(Push::Entry(Entry { position: later, marks: None })));
 }
@@ -322,8 +344,9 @@ async fn what_too_few_replicas_have_does_not_count() {
     let connection = open(&replicated(&server, 1, Duration::from_millis(1))).await;
     let (same, _) = begin(&connection, epoch, at(epoch, 1)).await;
     assert_eq!(same, epoch);
-    for command in [renew(1, at(epoch, 1)), publish(1, at(epoch, 1))] {
-        assert_eq!(connection.perform(command).await, Err(Failure::Silent));
+    let next = at(epoch, 2);
+    for (command, appended) in [(renew(1, at(epoch, 1)), None), (publish(1, at(epoch, 1)), Some(next))] {
+        assert_eq!(connection.perform(command).await, Ok(Answer::Unreplicated { appended }));
     }
     // The connection is none the worse, and what says that the epoch is over needs no replica.
     let applied = at(epoch, 1);

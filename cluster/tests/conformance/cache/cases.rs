@@ -49,6 +49,8 @@ on_each!(
     what_was_trimmed_is_said_to_be_gone,
     whoever_publishes_reads_up_to_its_own_entry,
     only_others_are_others,
+    whoever_publishes_has_its_entry_and_what_it_says_it_applied,
+    what_was_applied_is_told_to_whatever_memory,
     an_entry_is_pushed_to_all,
     the_watermark_is_where_the_last_reader_is,
     who_is_not_registered_acknowledges_nothing,
@@ -193,7 +195,7 @@ async fn a_lease_raises_what_was_acknowledged_and_never_lowers_it(world: &World)
     let epoch = world.open().await;
     world.renew(1, epoch.start()).await;
     for _ in 0..2 {
-        world.publish(1, epoch.start()).await;
+        world.publish(2, epoch.start()).await;
     }
     world.pushes().await;
     assert_eq!(world.renew(1, at(epoch, 1)).await.2, at(epoch, 1));
@@ -249,6 +251,40 @@ async fn only_others_are_others(world: &World) {
     assert!(world.publish(1, epoch.start()).await.2);
     world.leave(epoch, 2).await;
     assert!(!world.publish(1, epoch.start()).await.2);
+}
+
+async fn whoever_publishes_has_its_entry_and_what_it_says_it_applied(world: &World) {
+    let epoch = world.open().await;
+    world.renew(1, epoch.start()).await;
+    world.renew(2, epoch.start()).await;
+    world.publish(1, epoch.start()).await;
+    assert_eq!(world.acknowledge(2, at(epoch, 1)).await, at(epoch, 1));
+    // What it had not applied before its entry, it may not have yet.
+    world.publish(3, epoch.start()).await;
+    world.publish(1, at(epoch, 1)).await;
+    assert_eq!(world.acknowledge(2, at(epoch, 3)).await, at(epoch, 1));
+    world.pushes().await;
+    world.publish(1, at(epoch, 2)).await;
+    assert_eq!(world.pushes().await[1..], [Push::Watermark(at(epoch, 2))]);
+    world.leave(epoch, 2).await;
+    world.pushes().await;
+    // Whoever is alone has it at once.
+    world.publish(1, at(epoch, 4)).await;
+    assert_eq!(world.pushes().await[1..], [Push::Watermark(at(epoch, 5))]);
+}
+
+async fn what_was_applied_is_told_to_whatever_memory(world: &World) {
+    let epoch = world.open().await;
+    world.renew(1, epoch.start()).await;
+    world.renew(2, epoch.start()).await;
+    let (position, ..) = world.publish(1, epoch.start()).await;
+    world.restart().await;
+    let acknowledge = |applied| Command::Acknowledge { process: process(2), epoch, applied };
+    assert_eq!(world.perform(acknowledge(at(epoch, 2))).await, Answer::Superseded);
+    assert_eq!(world.acknowledge(2, position).await, position);
+    assert_eq!(world.perform(renew(2, position)).await, Answer::Superseded);
+    world.open_knowing(epoch, position).await;
+    assert_eq!(world.perform(acknowledge(position)).await, Answer::Superseded);
 }
 
 async fn an_entry_is_pushed_to_all(world: &World) {
@@ -393,7 +429,7 @@ async fn marks_come_back_as_they_were(world: &World) {
     let many: Arc<[Mark]> = (0..4096).map(|number| hard(&number.to_string())).collect();
     for (marks, sequence) in [(Arc::from(all), 1), (many, 2), (Arc::from([]), 3)] {
         let after = at(epoch, sequence - 1);
-        let publish = Command::Publish { process: process(1), epoch, after, marks: Arc::clone(&marks) };
+        let publish = Command::Publish { process: process(1), epoch, after, marks: Some(Arc::clone(&marks)) };
         let answer = world.perform(publish).await;
         let Answer::Published { position, following, .. } = answer else { panic!("{answer:?}") };
         let entry = Entry { position, marks: Some(marks) };

@@ -66,7 +66,7 @@ impl Side {
                         Staleness::Soft { expire_s: soft(number) }
                     },
                 });
-                Command::Publish { process, epoch, after, marks: marks.collect() }
+                Command::Publish { process, epoch, after, marks: Some(marks.collect()) }
             }
             7 | 8 => Command::Acknowledge { process, epoch, applied: after },
             9 => Command::Registered { epoch },

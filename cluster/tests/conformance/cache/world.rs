@@ -113,7 +113,7 @@ impl World {
         };
         // What is pushed in order comes in order: after this one nothing is on its way.
         redis.asked.set(redis.asked.get() + 1);
-        redis.server.borrow().command(&format!("PUBLISH {{cb:test:rc}}:push w0-0-{}", redis.asked.get()));
+        redis.server.borrow().command(&format!("PUBLISH {{cb:test:rc}}:push:0 w0-0-{}", redis.asked.get()));
         let last = Push::Watermark(at(Epoch::default(), redis.asked.get()));
         let (commands, mut listening) = redis.connections.take().unwrap();
         let mut pushes = Vec::new();
@@ -217,7 +217,7 @@ pub(super) fn renew(process: u128, after: LogPosition) -> Command {
 }
 
 pub(super) fn publish(process: u128, after: LogPosition) -> Command {
-    let marks = Arc::new([hard(&format!("published by {process}"))]);
+    let marks = Some([hard(&format!("published by {process}"))].into());
     Command::Publish { process: self::process(process), epoch: after.epoch(), after, marks }
 }
 

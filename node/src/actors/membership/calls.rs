@@ -96,7 +96,7 @@ impl Membership {
         let answer = match answered.answer {
             Answer::Done | Answer::Failed | Answer::Replayed => match (answered.run, waiting.settled) {
                 (Some(_), Some(settlement)) if answered.answer != Answer::Replayed => {
-                    let published = answered.position.map_or(Published::Nothing, Published::At);
+                    let published = Published::of(answered.position);
                     Ok(Settlement { published, ..settlement })
                 }
                 _ => self.carried(answered, context),
@@ -138,7 +138,7 @@ impl Membership {
             answer.head = head;
             rest = Some(Rows::Carried(rows));
         }
-        let published = answered.position.map_or(Published::Nothing, Published::At);
+        let published = Published::of(answered.position);
         Ok(Settlement { outcome, published, replayed, rest })
     }
 

@@ -1,14 +1,11 @@
 //! What others tell the membership.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actix::{Addr, Message};
 use callboard_cluster::core::{Ended, Input, RunId, Submission};
 use callboard_protocol::{action::CallId, envelope::TransferId, revalidation::Revalidation};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     actors::{Reply, Settlement, SlotWorker},
@@ -86,24 +83,3 @@ pub(crate) struct Leave(pub(crate) oneshot::Sender<()>);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Unreachable(pub(crate) String);
-
-/// Says at most once a minute what may happen thousands of times.
-#[derive(Debug, Default)]
-pub(super) struct Warned(std::collections::HashMap<String, Instant>);
-
-impl Warned {
-    const EVERY: Duration = Duration::from_mins(1);
-    /// What is remembered of it; the texts are ours, but for what peers name in them.
-    const TEXTS_MAX: usize = 64;
-
-    /// Whether this is to be said now.
-    pub(super) fn is_due(&mut self, text: &str) -> bool {
-        let now = Instant::now();
-        self.0.retain(|_, said| now.duration_since(*said) < Self::EVERY);
-        if self.0.contains_key(text) || self.0.len() >= Self::TEXTS_MAX {
-            return false;
-        }
-        self.0.insert(text.to_owned(), now);
-        true
-    }
-}

@@ -31,7 +31,7 @@ use tracing::error;
 
 pub(crate) use self::messages::{Begin, Feed, Leave, RunEnded, RunResult, Submit, Unreachable};
 use self::{calls::Waiting, messages::Flush, transfers::Reader};
-use super::{Links, SlotWorker, alarm::Alarm};
+use super::{Links, SlotWorker, alarm::Alarm, warned::Warned};
 use crate::{call::Cancellation, clock, node::Node};
 
 /// Drives the core.
@@ -56,7 +56,7 @@ pub(crate) struct Membership {
     revalidations: HashMap<RunId, Vec<Revalidation>>,
     writers: HashMap<TransferId, transfers::Writer>,
     readers: HashMap<TransferId, Reader>,
-    warned: messages::Warned,
+    warned: Warned,
     leaving: Vec<tokio::sync::oneshot::Sender<()>>,
 }
 
@@ -129,7 +129,7 @@ impl Membership {
             revalidations: HashMap::new(),
             writers: HashMap::new(),
             readers: HashMap::new(),
-            warned: messages::Warned::default(),
+            warned: Warned::default(),
             leaving: Vec::new(),
         }
     }

@@ -9,7 +9,10 @@ use callboard_protocol::{envelope::Answer, identity::RedisMillis, revalidation::
 use tracing::{error, info, warn};
 
 use super::{Leave, Membership, RunEnded, RunResult, SharedStore, Unreachable};
-use crate::{actors::Publish, clock};
+use crate::{
+    actors::{Publish, Published, Tell as _},
+    clock,
+};
 
 impl Membership {
     pub(super) fn perform(&mut self, output: Output, context: &mut Context<Self>) {
@@ -83,10 +86,11 @@ impl Membership {
         if revalidations.is_empty() {
             return self.feed(Input::Published(id, None), context);
         }
-        let publishing = node.revalidator.send(Publish { revalidations }).into_actor(self);
-        context.spawn(publishing.map(move |position, membership, context| match position {
-            Ok(position) => membership.feed(Input::Published(id, position), context),
-            Err(error) => error!(%error, "revalidations cannot be published"),
+        let (publish, published) = Publish::new(revalidations);
+        node.revalidator.tell(publish);
+        context.spawn(published.into_actor(self).map(move |published, membership, context| {
+            let published = published.unwrap_or(Published::Unconfirmed);
+            membership.feed(Input::Published(id, published.position()), context);
         }));
     }
 

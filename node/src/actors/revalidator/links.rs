@@ -4,8 +4,12 @@ use std::rc::Rc;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, SpawnHandle, fut};
 use callboard_cluster::{
-    cache::{Connection, Input, RequestId, store::Command},
+    cache::{
+        Connection, Input, RequestId,
+        store::{Answer, Command},
+    },
     redis::{CacheConnection, CacheStore, OpenError, Pushes},
+    store::Failure,
 };
 use tracing::{info, warn};
 
@@ -64,6 +68,7 @@ impl CacheLinks {
         // On its way when this returns; only its answer is awaited.
         let answer = fut::wrap_future::<_, Revalidator>(connection.perform(command));
         context.spawn(answer.map(move |answer, revalidator: &mut Revalidator, context| {
+            revalidator.tell_refusal(&answer);
             revalidator.feed(Input::Answered(request, answer), context);
         }));
         true
@@ -83,7 +88,40 @@ impl CacheLinks {
     }
 }
 
+/// Why Redis did not do what it was asked for, and what there is to be done.
+fn refusal(answer: &Result<Answer, Failure>) -> Option<(&str, &'static str)> {
+    let reason = match answer {
+        Err(Failure::Refused(reason)) => reason.as_str(),
+        Ok(Answer::Unreplicated { .. }) => {
+            return Some((
+                "too few replicas confirmed it",
+                "bring replicas back, or lower cache_replicas_wait",
+            ));
+        }
+        _ => return None,
+    };
+    let todo = [
+        ("OOM", "give Redis more memory: see maxmemory"),
+        ("MISCONF", "Redis cannot write to its disk: make room there"),
+        ("NOREPLICAS", "bring replicas back, or lower min-replicas-to-write"),
+        ("BUSY", "a script of somebody else takes long: see SCRIPT KILL"),
+        ("LOADING", "wait until Redis has read its data"),
+        ("NOPERM", "give the user the permissions of docs/OPERATIONS.md"),
+    ];
+    let found = todo.into_iter().find(|(code, _)| reason.contains(code));
+    Some((reason, found.map_or("this is asked again and again", |(_, what)| what)))
+}
+
 impl Revalidator {
+    /// Says at most once a minute why nothing is confirmed.
+    fn tell_refusal(&mut self, answer: &Result<Answer, Failure>) {
+        if let Some((reason, todo)) = refusal(answer)
+            && self.warned.is_due(reason)
+        {
+            warn!(reason, todo, "pages: Redis does not do what it is asked for; revalidations wait");
+        }
+    }
+
     fn can_ask(opened: Result<CacheConnection, OpenError>, this: &mut Self, context: &mut Context<Self>) {
         let SharedLog::Redis(links) = &mut this.log else { return };
         links.made(Connection::Commands, opened.as_ref().err());
@@ -132,5 +170,28 @@ impl Revalidator {
         if let SharedLog::Redis(links) = &mut self.log {
             links.tasks[Connection::Pushes as usize] = vec![task];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_why_and_what_to_do() {
+        for (reason, todo) in [
+            ("OOM: command not allowed when used memory > 'maxmemory'.", "maxmemory"),
+            ("MISCONF: Redis is configured to save RDB snapshots", "disk"),
+            ("NOREPLICAS: Not enough good replicas to write.", "replicas"),
+            ("something new", "again and again"),
+        ] {
+            let answer = Err(Failure::Refused(reason.to_owned()));
+            let (told, advice) = refusal(&answer).expect("it is one");
+            assert!(told == reason && advice.contains(todo), "{told}: {advice}");
+        }
+        let (_, advice) = refusal(&Ok(Answer::Unreplicated { appended: None })).expect("it is one");
+        assert!(advice.contains("cache_replicas_wait"));
+        assert_eq!(refusal(&Ok(Answer::Left)), None);
+        assert_eq!(refusal(&Err(Failure::Silent)), None);
     }
 }

@@ -4,23 +4,35 @@ use std::sync::Arc;
 
 use actix::Message;
 use callboard_cluster::cache::store::Mark;
-use callboard_protocol::revalidation::{LogPosition, Revalidation};
+use callboard_protocol::revalidation::{LogPosition, Revalidation, Wait};
 use tokio::sync::oneshot;
 
-/// Give these revalidations their place in the log. Answered once what they wait for has come true, with the place if
-/// there is one by then.
+use crate::actors::Published;
+
+/// Give these revalidations their place in the log, whether somebody still waits for that or not.
 #[derive(Message)]
-#[rtype(result = "Option<LogPosition>")]
+#[rtype(result = "()")]
 pub(crate) struct Publish {
-    pub(crate) revalidations: Vec<Revalidation>,
+    revalidations: Vec<Revalidation>,
+    /// Told once what they wait for has come true, or after `publish_timeout`: they are published all the same.
+    pub(super) published: oneshot::Sender<Published>,
 }
 
 impl Publish {
+    /// The message, and who is told. The answer goes straight to the thread that waits for it.
+    pub(crate) fn new(revalidations: Vec<Revalidation>) -> (Self, oneshot::Receiver<Published>) {
+        let (published, waiting) = oneshot::channel();
+        (Self { revalidations, published }, waiting)
+    }
+
+    /// What is waited for, of the strictest of them.
+    pub(super) fn wait(&self) -> Wait {
+        Revalidation::wait_of(&self.revalidations)
+    }
+
     /// What is written into the log.
     pub(super) fn marks(&self) -> Arc<[Mark]> {
-        let mark =
-            |revalidation: &Revalidation| Mark { tag: revalidation.tag(), staleness: revalidation.staleness };
-        self.revalidations.iter().map(mark).collect()
+        self.revalidations.iter().map(Mark::from).collect()
     }
 }
 

@@ -5,24 +5,24 @@
 mod links;
 mod messages;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use actix::{Actor, Context, Handler, ResponseFuture};
+use actix::{Actor, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
 use callboard_cluster::{
     cache::{
         Connection, Core, Input, Output, PublicationId, RequestId, Versions, memory::Store, store::Command,
     },
     store::Failure,
 };
-use callboard_protocol::revalidation::{LogPosition, Revalidation};
+use callboard_protocol::revalidation::LogPosition;
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub(crate) use self::{
     links::CacheLinks,
     messages::{CatchUp, Publish, Retire},
 };
-use super::alarm::Alarm;
+use super::{Published, alarm::Alarm, warned::Warned};
 use crate::clock;
 
 /// Drives the cache's core.
@@ -33,11 +33,14 @@ pub(crate) struct Revalidator {
     inputs: Vec<Input>,
     taking: bool,
     alarm: Alarm,
-    publications: HashMap<PublicationId, oneshot::Sender<Option<LogPosition>>>,
+    /// Who waits for what is published, and what ends the wait.
+    publications: HashMap<PublicationId, (oneshot::Sender<Published>, SpawnHandle)>,
     last_publication: u64,
+    publish_timeout: Duration,
     /// Readers that wait for a position.
     behind: Vec<(LogPosition, oneshot::Sender<()>)>,
     retiring: Vec<oneshot::Sender<()>>,
+    warned: Warned,
 }
 
 /// Where the log is.
@@ -49,7 +52,7 @@ pub(crate) enum SharedLog {
 }
 
 impl Revalidator {
-    pub(crate) fn new(core: Core, log: SharedLog) -> Self {
+    pub(crate) fn new(core: Core, log: SharedLog, publish_timeout: Duration) -> Self {
         Self {
             core,
             log,
@@ -58,8 +61,10 @@ impl Revalidator {
             alarm: Alarm::default(),
             publications: HashMap::new(),
             last_publication: 0,
+            publish_timeout,
             behind: Vec::new(),
             retiring: Vec::new(),
+            warned: Warned::default(),
         }
     }
 
@@ -100,11 +105,10 @@ impl Revalidator {
                 }
             }
             Output::Perform(request, command) => self.ask(request, command, context),
-            Output::Published(id, position) => {
-                if let Some(waiting) = self.publications.remove(&id) {
-                    // Whoever waited may have had enough of it.
-                    let _gone = waiting.send(position);
-                }
+            Output::Published(id, position) => self.tell(id, Published::of(position), context),
+            Output::Refused(id) => {
+                error!("revalidations came after this node had left the log: they are not published");
+                self.tell(id, Published::Unconfirmed, context);
             }
             Output::Epoch { carried_over: true } => info!("pages: the log began anew; what is kept stays"),
             Output::Epoch { carried_over: false } => {
@@ -140,6 +144,14 @@ impl Revalidator {
         }
     }
 
+    /// Ends a wait. Whoever waited may have had enough of it.
+    fn tell(&mut self, id: PublicationId, published: Published, context: &mut Context<Self>) {
+        if let Some((waiting, timeout)) = self.publications.remove(&id) {
+            context.cancel_future(timeout);
+            let _gone = waiting.send(published);
+        }
+    }
+
     fn wake_readers(&mut self) {
         let applied = self.versions().applied();
         for (_, waiting) in self.behind.extract_if(.., |(position, _)| *position <= applied) {
@@ -158,22 +170,19 @@ impl Actor for Revalidator {
 }
 
 impl Handler<Publish> for Revalidator {
-    type Result = ResponseFuture<Option<LogPosition>>;
+    type Result = ();
 
-    fn handle(&mut self, publish: Publish, context: &mut Self::Context) -> Self::Result {
-        let (marks, wait) = (publish.marks(), Revalidation::wait_of(&publish.revalidations));
+    fn handle(&mut self, publish: Publish, context: &mut Self::Context) {
+        let (marks, wait) = (publish.marks(), publish.wait());
         self.last_publication += 1;
         let id = PublicationId(self.last_publication);
-        let (published, waiting) = oneshot::channel();
-        self.publications.insert(id, published);
+        let timeout = context.run_later(self.publish_timeout, move |revalidator, context| {
+            error!(waited = ?revalidator.publish_timeout, "revalidations were not confirmed");
+            revalidator.tell(id, Published::Unconfirmed, context);
+            revalidator.feed(Input::Forget(id), context);
+        });
+        self.publications.insert(id, (publish.published, timeout));
         self.feed(Input::Publish(id, marks, wait), context);
-        Box::pin(async move {
-            match waiting.await {
-                Ok(position) => position,
-                // Of an actor that is gone nothing comes any more: it is for the one who waits to give up.
-                Err(_) => std::future::pending().await,
-            }
-        })
     }
 }
 

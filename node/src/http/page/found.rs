@@ -18,17 +18,27 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Asked {
     pub(in crate::http) now: Instant,
-    /// Without a lease also where the client saw what this node has not: it is served from nothing that is kept.
+    /// Without a lease also where the client saw what this node has not: it is served nothing that is kept, neither pages
+    /// nor parts of them.
     pub(in crate::http) arrived: Arrived,
     /// Whether the node has no lease.
     pub(in crate::http) fenced: bool,
+    /// Whether the client saw what this node has not, with a lease or without.
+    pub(in crate::http) ahead: bool,
 }
 
 impl Asked {
     /// Of a request that has arrived.
     pub(super) async fn of(request: &HttpRequest, node: &Node) -> Self {
+        Self::after(request, None, node).await
+    }
+
+    /// Of a request whose client saw, besides what it says, what stands in the log at `own`.
+    pub(super) async fn after(request: &HttpRequest, own: Option<LogPosition>, node: &Node) -> Self {
         let asked = Self::at(node, clock::core_now());
-        let seen = session::seen(request, &node.keys, |position| !node.versions.has_applied(position));
+        let is_new = |position| !node.versions.has_applied(position);
+        let mut seen = session::seen(request, &node.keys, is_new);
+        seen.extend(own.filter(|position| is_new(*position)));
         if seen.is_empty() {
             return asked;
         }
@@ -37,11 +47,11 @@ impl Asked {
 
     pub(in crate::http) fn at(node: &Node, now: Instant) -> Self {
         let arrived = node.versions.arrive(now);
-        Self { now, arrived, fenced: !arrived.leased }
+        Self { now, arrived, fenced: !arrived.leased, ahead: false }
     }
 
     /// Waits a little for what the client saw. Some of it may be of a log that is lost: then there is nothing to wait for,
-    /// and the page is rendered, which is always right.
+    /// and the page is rendered, of nothing that is kept, which is always right.
     pub(super) async fn having_seen(self, seen: &[LogPosition], node: &Node) -> Self {
         if let Some(last) = seen.iter().max() {
             // Late or not: what is applied by now is asked below.
@@ -51,7 +61,7 @@ impl Asked {
         if seen.iter().all(|position| node.versions.has_applied(*position)) {
             return asked;
         }
-        Self { arrived: Arrived { leased: false, ..asked.arrived }, ..asked }
+        Self { arrived: Arrived { leased: false, ..asked.arrived }, ahead: true, ..asked }
     }
 }
 
@@ -78,7 +88,8 @@ pub(super) fn look_up(node: &Node, key: PageKeyRef<'_>, asked: Asked) -> Lookup 
     }
 }
 
-/// A page for a request to a node without a lease, which serves what it knows of no revalidation of.
+/// A page for a request to a node without a lease, which serves what it knows of no revalidation of. Not for a client that
+/// knows of one.
 pub(super) fn known(node: &Node, key: PageKeyRef<'_>, asked: Asked) -> Option<Arc<Entry>> {
     let entry = node.cache.page(key)?;
     let verdict = entry.verdict(asked.arrived, &node.versions, asked.now);

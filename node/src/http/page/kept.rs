@@ -9,12 +9,14 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
 };
-use bytes::Bytes;
 use callboard_cluster::{cache::Arrived, clock::Instant};
 use callboard_protocol::headers;
 
 use super::{ASK_FIRST, html};
-use crate::{node::Node, render_cache::Entry};
+use crate::{
+    node::Node,
+    render_cache::{Entry, Etag, Shown},
+};
 
 // Made once: a name of ours that is given as text is copied for each response.
 static CACHE_GROUPS: HeaderName = HeaderName::from_static(headers::CACHE_GROUPS);
@@ -33,50 +35,48 @@ pub(super) fn kept(
 ) -> HttpResponse {
     let varies = entry.varies();
     let gzip = if varies && takes_gzip(request.headers()) { entry.gzip() } else { None };
-    let etag = gzip.map(|gzip| &gzip.etag).or(entry.etag.as_ref());
+    let (shown, etag) = (Shown::new(Arc::clone(entry)), entry.etag());
     let known = request.headers().get(header::IF_NONE_MATCH);
+    let is_known = |etag: &str| known.is_some_and(|known| matches_etag(known, etag));
     // Either encoding is the same page: whoever has one needs no other.
-    let unchanged = known.and_then(|known| {
-        [etag, entry.etag.as_ref()].into_iter().flatten().find(|etag| matches_etag(known, etag))
-    });
-    let mut head = match unchanged {
-        Some(_) => HttpResponse::build(StatusCode::NOT_MODIFIED),
-        None => html(StatusCode::OK),
+    let unchanged = match gzip {
+        Some(gzip) if gzip.etag.to_str().is_ok_and(is_known) => Some(gzip.etag.clone()),
+        _ => etag.filter(|etag| is_known(etag.as_str())).map(Etag::to_header),
     };
-    if let Some(etag) = unchanged.or(etag) {
-        head.insert_header((header::ETAG, etag.clone()));
+    let is_unchanged = unchanged.is_some();
+    let mut head =
+        if is_unchanged { HttpResponse::build(StatusCode::NOT_MODIFIED) } else { html(StatusCode::OK) };
+    let of_body = || gzip.map_or_else(|| etag.map(Etag::to_header), |gzip| Some(gzip.etag.clone()));
+    if let Some(etag) = unchanged.or_else(of_body) {
+        head.insert_header((header::ETAG, etag));
     }
     if varies {
         head.insert_header((header::VARY, ACCEPT_ENCODING));
     }
-    if let Some(groups) = &entry.groups {
-        head.insert_header((&CACHE_GROUPS, groups.clone()));
+    if let Some(groups) = shown.groups() {
+        head.insert_header((&CACHE_GROUPS, groups));
     }
     head.insert_header((header::CACHE_CONTROL, ASK_FIRST))
-        .insert_header((&RENDER, entry.render.clone()))
+        .insert_header((&RENDER, HeaderValue::from(entry.render)))
         .insert_header((&CACHE_STATUS, cache_status));
     if node.settings.cache_debug_header {
         debug(&mut head, node, entry, now);
     }
-    match (unchanged, gzip) {
-        (Some(_), _) => head.finish(),
-        (None, Some(gzip)) => {
+    match gzip {
+        _ if is_unchanged => head.finish(),
+        Some(gzip) => {
             head.insert_header((header::CONTENT_ENCODING, GZIP));
             head.body(gzip.body.clone())
         }
-        (None, None) => head.body(identity(entry, node)),
+        None => head.body(shown.body(&node.keys)),
     }
-}
-
-fn identity(entry: &Entry, node: &Node) -> Bytes {
-    entry.body.for_response(&node.keys)
 }
 
 /// How the page was found, for whoever wonders.
 fn debug(head: &mut HttpResponseBuilder, node: &Node, entry: &Entry, now: Instant) {
     let Arrived { applied, leased } = node.versions.arrive(now);
     let age = now.since(entry.made).as_millis();
-    let birth = entry.age.birth();
+    let birth = entry.birth();
     let text = format!("birth={birth}; applied={applied}; leased={}; age_ms={age}", u8::from(leased));
     head.insert_header((headers::CALLBOARD_CACHE, text));
 }
@@ -103,8 +103,8 @@ fn is_zero(weight: &str) -> bool {
 }
 
 /// RFC 9110 §13.1.2: a list of tags, compared weakly.
-fn matches_etag(known: &HeaderValue, etag: &HeaderValue) -> bool {
-    let (Ok(known), Ok(etag)) = (known.to_str(), etag.to_str()) else { return false };
+fn matches_etag(known: &HeaderValue, etag: &str) -> bool {
+    let Ok(known) = known.to_str() else { return false };
     known
         .split(',')
         .map(str::trim)

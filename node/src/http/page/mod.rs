@@ -5,7 +5,7 @@ mod found;
 mod kept;
 mod source;
 #[cfg(test)]
-mod unleased;
+mod tests;
 
 use std::{rc::Rc, sync::Arc};
 
@@ -17,6 +17,7 @@ use actix_web::{
         uri::PathAndQuery,
     },
 };
+use callboard_cluster::cache::flight_table::Takeoff;
 use callboard_protocol::{ErrorCode, headers};
 
 pub(super) use self::found::Asked;
@@ -29,7 +30,7 @@ use self::{
 use super::{Refused, error_response::error_page};
 use crate::{
     PageError,
-    actors::Frontend,
+    actors::{Frontend, Published},
     clock,
     context::FormState,
     node::Node,
@@ -87,6 +88,8 @@ async fn rendered(
             Fenced::Refuse => {
                 return page_error(ErrorCode::Fenced, "this page cannot be shown at the moment");
             }
+            // It is for the node's sake, and not for a client that has seen something newer.
+            Fenced::Stale if asked.ahead => {}
             Fenced::Stale => {
                 if let Some(entry) = found::known(node, key, asked) {
                     return kept(request, node, &entry, FENCED_HIT, asked.now);
@@ -96,10 +99,11 @@ async fn rendered(
         }
     }
     let miss = if asked.arrived.leased { MISS } else { FENCED_MISS };
-    if source.page.cached && !source.registered_private() {
+    if source.page.cached && !source.registered_private(key) {
         match shared(source.clone(), key.to_key(), asked.arrived).await {
             Flown::Page(entry) => return kept(request, node, &entry, miss, asked.now),
             Flown::Failed(error) => return failed(request, node, key, asked, &error),
+            Flown::Crowded => return crowded(request, node, key, asked),
             Flown::Private => {}
         }
     }
@@ -115,7 +119,10 @@ async fn alone(
     miss: HeaderValue,
 ) -> HttpResponse {
     let node = &source.node;
-    let render = source.render(node.versions.applied(), None).await;
+    let Ok(place) = node.renders.begin().await else {
+        return crowded(request, node, key, asked);
+    };
+    let render = source.render(place, takeoff(node, asked), None).await;
     let is_private = render.private || !source.page.cached;
     match render.page {
         Ok(body) if is_private => html(StatusCode::OK)
@@ -124,11 +131,24 @@ async fn alone(
             .insert_header((headers::CALLBOARD_RENDER, render.made_of.id))
             .body(body.for_response(&node.keys)),
         Ok(body) => {
-            let entry = source.keep(key.to_key(), body, render.made_of);
+            let entry = source.keep(key, body, render.made_of);
             kept(request, node, &entry, miss, asked.now)
         }
         Err(error) if is_private => refused(&error),
         Err(error) => failed(request, node, key, asked, &error),
+    }
+}
+
+/// What a render for one request begins with.
+fn takeoff(node: &Node, asked: Asked) -> Takeoff {
+    Takeoff { birth: node.versions.applied(), kept_parts: asked.arrived.leased }
+}
+
+/// A page that there was no place to render in: what is kept of it, as for one that went wrong.
+fn crowded(request: &HttpRequest, node: &Node, key: PageKeyRef<'_>, asked: Asked) -> HttpResponse {
+    match found::spare(node, key, asked) {
+        Some(entry) => kept(request, node, &entry, STALE_IF_ERROR, clock::core_now()),
+        None => page_error(ErrorCode::Overloaded, "too many pages are made at the moment; try again"),
     }
 }
 
@@ -148,12 +168,14 @@ fn failed(
     }
 }
 
-/// The page again, as the answer to a form that was posted to it.
+/// The page again, as the answer to a form that was posted to it. It shows what the form's action did, also where that ran
+/// on another node.
 pub(super) async fn after_form(
     request: &HttpRequest,
     frontend: &Frontend,
     state: FormState,
     cookies: &[String],
+    published: &Published,
 ) -> HttpResponse {
     let node = &frontend.node;
     let Some((page, parameters)) = node.registry.page(request.path()) else {
@@ -161,8 +183,14 @@ pub(super) async fn after_form(
     };
     let mut head = RequestHead::of(request);
     head.set_cookies(cookies);
+    let own = if let Published::At(position) = published { Some(*position) } else { None };
+    let asked = Asked::after(request, own, node).await;
     let source = Source { node: Arc::clone(node), page, parameters, head };
-    match source.render(node.versions.applied(), Some(state)).await.page {
+    let Ok(place) = node.renders.begin().await else {
+        let detail = "the form was taken, but too many pages are made at the moment; reload to see this one";
+        return page_error(ErrorCode::Overloaded, detail);
+    };
+    match source.render(place, takeoff(node, asked), Some(state)).await.page {
         Ok(body) => html(StatusCode::OK)
             .insert_header((header::CACHE_CONTROL, PRIVATE))
             .body(body.for_response(&node.keys)),
@@ -243,19 +271,4 @@ fn html(status: StatusCode) -> HttpResponseBuilder {
 
 fn host(request: &HttpRequest) -> &str {
     request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_a_browser_takes_for_another_host_does_not_stay_here() {
-        for path in ["/", "/a", "/a//b", "/?next=//x"] {
-            assert!(stays_here(path), "{path}");
-        }
-        for path in ["", "a", "//x", "/\\x", "https://x"] {
-            assert!(!stays_here(path), "{path}");
-        }
-    }
 }

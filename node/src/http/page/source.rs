@@ -6,8 +6,10 @@ use std::{
 };
 
 use actix_web::HttpRequest;
+use callboard_cluster::cache::flight_table::Takeoff;
 use callboard_protocol::revalidation::{LogPosition, Tag};
 use futures_util::FutureExt as _;
+use tokio::sync::SemaphorePermit;
 use tracing::{error, warn};
 
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     node::Node,
     page_body::PageBody,
     registry::PageEntry,
-    render_cache::{Age, Entry, Lifetime, PageKey, Rendered},
+    render_cache::{Entry, Lifetime, PageKeyRef, Rendered},
     request::RequestHead,
 };
 
@@ -39,17 +41,12 @@ pub(super) struct Render {
 /// What a render is made of, and when.
 pub(super) struct MadeOf {
     gathered: Gathered,
+    /// Every tag that revalidates it, those of the fragments in it too.
+    pub(super) all_tags: Vec<Tag>,
     /// Tags that it was given, which are limited, and not by its path.
     tags_given: usize,
     birth: LogPosition,
     pub(super) id: u64,
-}
-
-impl MadeOf {
-    /// Every tag that revalidates it.
-    pub(super) fn all_tags(&self) -> Vec<Tag> {
-        self.gathered.all_tags()
-    }
 }
 
 impl Source {
@@ -59,17 +56,20 @@ impl Source {
         Some(Self { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) })
     }
 
-    /// Renders. `birth` is what was applied before.
-    pub(super) async fn render(&self, birth: LogPosition, form_state: Option<FormState>) -> Render {
-        // Closed never: the semaphore lives as long as the node.
-        let _permit = self.node.renders.acquire().await;
+    /// Renders. The place is free again when it ended.
+    pub(super) async fn render(
+        &self,
+        _place: SemaphorePermit<'_>,
+        takeoff: Takeoff,
+        form_state: Option<FormState>,
+    ) -> Render {
         let id = self.node.cache.next_render_id();
         let cx = PageContext::new(Rendering {
             node: Arc::clone(&self.node),
             head: self.head.clone(),
             parameters: self.parameters.clone(),
             form_state,
-            birth,
+            takeoff,
             id,
         });
         for tag in self.page.tags {
@@ -89,26 +89,32 @@ impl Source {
         if let Err(PageError::Failed(reason)) = &page {
             error!(page = self.page.pattern, reason, "page failed");
         }
-        let tags_given = gathered.all_tags().len();
-        gathered.tags.push(Tag::path(&self.head.path));
-        gathered.tags.extend(Tag::layouts(&self.head.path));
-        // Boxed: the spare room of a string that grew would count for nothing in the cache's limit.
-        let page =
-            page.map(|html| PageBody::new(html.into_string().into_boxed_str().into_boxed_bytes().into()));
-        Render { page, private, made_of: MadeOf { gathered, tags_given, birth, id } }
+        let mut all_tags = gathered.all_tags();
+        let tags_given = all_tags.len();
+        let own = [Tag::path(&self.head.path)].into_iter().chain(Tag::layouts(&self.head.path));
+        for tag in own {
+            gathered.tags.push(tag);
+            all_tags.push(tag);
+        }
+        let page = page.map(|html| PageBody::new(html.into_string().into()));
+        Render { page, private, made_of: MadeOf { gathered, all_tags, tags_given, birth: takeoff.birth, id } }
     }
 
     /// Makes a page of a render that anybody may get, and keeps it, unless it has too many tags for that.
-    pub(super) fn keep(&self, key: PageKey, body: PageBody, made_of: MadeOf) -> Arc<Entry> {
-        let MadeOf { mut gathered, tags_given, birth, id } = made_of;
+    pub(super) fn keep(&self, key: PageKeyRef<'_>, body: PageBody, made_of: MadeOf) -> Arc<Entry> {
+        let MadeOf { mut gathered, tags_given, birth, id, .. } = made_of;
+        self.remember_private(false);
         let now = clock::core_now();
         let ttl = self.page.ttl.map(|ttl| now + ttl);
         let fresh_until = ttl.into_iter().chain(gathered.expires).min();
         gathered.tags.sort_unstable();
         gathered.tags.dedup();
         let entry = Arc::new(Entry::new(Rendered {
+            key,
             body,
-            age: Age::new(birth, gathered.tags, gathered.fragments),
+            birth,
+            tags: gathered.tags,
+            fragments: gathered.fragments,
             lifetime: Lifetime::until(
                 fresh_until,
                 self.page.stale_while_revalidate,
@@ -120,7 +126,7 @@ impl Source {
             tag_names: gathered.tag_names,
         }));
         if tags_given <= self.node.settings.page_tags_max {
-            self.node.cache.keep(key, Arc::clone(&entry));
+            self.node.cache.keep(Arc::clone(&entry));
         } else {
             let page = self.page.pattern;
             warn!(page, tags = tags_given, "a page with more tags than page_tags_max is not kept");
@@ -128,15 +134,22 @@ impl Source {
         entry
     }
 
-    /// A page that was private once is rendered for each request alone from then on, so that nobody waits for a
-    /// render that he may not use. It is still kept when it turns out to be for everybody.
+    /// The render turned out to be for one request only.
     pub(super) fn register_private(&self) {
-        if let Some(seen) = self.node.private_pages.get(self.page.pattern) {
-            seen.store(true, Ordering::Relaxed);
+        self.remember_private(true);
+    }
+
+    fn remember_private(&self, private: bool) {
+        if let Some(last) = self.node.private_pages.get(self.page.pattern) {
+            last.store(private, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn registered_private(&self) -> bool {
-        self.node.private_pages.get(self.page.pattern).is_some_and(|seen| seen.load(Ordering::Relaxed))
+    /// Whether it is rendered for each request alone, so that nobody waits for a render that he may not use: as long as
+    /// renders of its route turn out to be private, unless something is kept under this very key, which was for everybody.
+    /// It is still kept when it turns out to be for everybody.
+    pub(super) fn registered_private(&self, key: PageKeyRef<'_>) -> bool {
+        let last = self.node.private_pages.get(self.page.pattern);
+        last.is_some_and(|last| last.load(Ordering::Relaxed)) && self.node.cache.page(key).is_none()
     }
 }

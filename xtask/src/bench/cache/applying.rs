@@ -79,7 +79,7 @@ impl Reader {
     /// Another node revalidates a tag.
     fn publish(&mut self, after: LogPosition, number: u32) -> anyhow::Result<LogPosition> {
         let tag = Tag::named(&format!("tag-{number}"));
-        let marks = Arc::new([Mark { tag, staleness: Staleness::Hard }]);
+        let marks = Some([Mark { tag, staleness: Staleness::Hard }].into());
         let command = Command::Publish { process: OTHER, epoch: after.epoch(), after, marks };
         match self.log.execute(&command) {
             Answer::Published { position, .. } => Some(position),

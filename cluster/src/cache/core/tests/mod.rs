@@ -1,5 +1,7 @@
 //! Stories of a few nodes and one store: every message arrives at once, unless the story holds it.
 
+mod outage;
+mod outsiders;
 mod rules;
 mod stories;
 mod weather;
@@ -39,6 +41,9 @@ struct Node {
     /// Nothing runs in it.
     is_asleep: bool,
     published: Vec<(PublicationId, Option<LogPosition>)>,
+    refused: Vec<PublicationId>,
+    /// How often it asked for the epoch.
+    opens: usize,
     epochs: Vec<bool>,
     has_left: bool,
 }
@@ -87,6 +92,8 @@ impl Lab {
                 is_held: false,
                 is_asleep: false,
                 published: Vec::new(),
+                refused: Vec::new(),
+                opens: 0,
                 epochs: Vec::new(),
                 has_left: false,
             }
@@ -122,8 +129,12 @@ impl Lab {
                 Output::Connect(connection) => node.connecting.push(connection),
                 Output::Disconnect(Connection::Commands) => node.performed.clear(),
                 Output::Disconnect(Connection::Pushes) => {}
-                Output::Perform(request, command) => node.performed.push_back((request, command)),
+                Output::Perform(request, command) => {
+                    node.opens += usize::from(matches!(command, Command::Open { .. }));
+                    node.performed.push_back((request, command));
+                }
                 Output::Published(id, position) => node.published.push((id, position)),
+                Output::Refused(id) => node.refused.push(id),
                 Output::Epoch { carried_over } => node.epochs.push(carried_over),
                 Output::Left => (node.has_left, node.is_deaf) = (true, true),
             }

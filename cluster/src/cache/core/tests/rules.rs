@@ -46,6 +46,39 @@ fn what_is_not_applied_is_not_acknowledged() {
     });
 }
 
+/// Who waits for what stands before an entry waits for its publisher, too.
+#[test]
+fn who_publishes_has_only_what_it_applied() {
+    assert_rule(Mutant::PublisherHasAll, |mutants| {
+        let mut lab = Lab::settled(3, mutants);
+        (lab.nodes[1].is_held, lab.nodes[1].is_deaf) = (true, true);
+        lab.publish(0, "a", Wait::Strict);
+        lab.publish(1, "b", Wait::Strict);
+        lab.breaks_within(10)
+    });
+}
+
+/// Goal: an acknowledgement does not confirm the epoch. Method: a publisher sleeps through its wait; meanwhile an epoch
+/// began in which another node keeps its renders, and was lost with its memory. When it wakes, there is something to
+/// acknowledge in the epoch that came back.
+#[test]
+fn an_acknowledgement_does_not_say_that_the_epoch_goes_on() {
+    let mut lab = Lab::settled(3, Mutants::NONE);
+    lab.nodes[1].is_deaf = true;
+    lab.publish(0, "a", Wait::Strict);
+    lab.nodes[0].is_asleep = true;
+    lab.publish(2, "b", Wait::Strict);
+    let there = lab.store.clone();
+    lab.restart_as(&there);
+    lab.after(1100);
+    assert_eq!(lab.nodes[1].epochs, [false, true]);
+    lab.restart_as(&there);
+    let before = lab.store.clone();
+    lab.release(0);
+    assert_ne!(format!("{before:?}"), format!("{:?}", lab.store), "it acknowledged nothing");
+    assert!(!lab.breaks_within(100));
+}
+
 #[test]
 fn a_lease_counts_once_what_came_with_it_is_applied() {
     assert_rule(Mutant::LeaseBeforeEntries, |mutants| {

@@ -50,6 +50,31 @@ fn strict_is_answered_at_once_when_all_have_applied_it() {
     assert_eq!(lab.nodes[0].core.counters().confirmed_fast, 1);
 }
 
+/// The publication says how far its node is, whether its answer comes first or what is pushed.
+#[test]
+fn whoever_publishes_acknowledges_nothing_besides() {
+    for is_pushed_first in [true, false] {
+        let mut lab = Lab::settled(2, Mutants::NONE);
+        lab.nodes[0].is_held = true;
+        lab.feed(0, Input::Publish(PublicationId(1), [hard("a")].into(), Wait::Strict));
+        lab.run_node(0);
+        let answer = lab.nodes[0].held.pop_front().expect("it was executed");
+        let push = Input::Pushed(lab.store.take_pushes().remove(0));
+        let mut inputs = [push.clone(), answer];
+        if !is_pushed_first {
+            inputs.reverse();
+        }
+        for input in inputs {
+            lab.feed(0, input);
+            assert_eq!(lab.nodes[0].performed, []);
+        }
+        lab.feed(1, push);
+        assert_eq!(lab.nodes[1].performed.len(), 1);
+        lab.run();
+        assert!(lab.is_answered(0, PublicationId(1)));
+    }
+}
+
 #[test]
 fn strict_is_answered_after_a_lease_when_a_node_is_dead_and_at_once_when_it_is_forgotten() {
     let mut lab = Lab::settled(2, Mutants::NONE);
@@ -114,18 +139,6 @@ fn what_waits_goes_out_together_and_no_entry_is_too_large() {
     assert_eq!(lab.nodes[0].core.counters().published - before, 5);
     assert!(tags.iter().all(|mark| !lab.serves(0, birth, mark.tag)));
     assert_eq!(lab.nodes[0].core.outbox_marks(), 0);
-}
-
-#[test]
-fn who_waits_for_nothing_waits_for_room() {
-    let settings = Settings { outbox_marks_max: 2, ..Settings::default() };
-    let mut lab = Lab::with(1, Mutants::NONE, &settings);
-    lab.isolate(0, true);
-    let ids = ["a", "b", "c"].map(|name| lab.publish(0, name, Wait::Eventual));
-    assert_eq!(ids.map(|id| lab.is_answered(0, id)), [true, true, false]);
-    lab.isolate(0, false);
-    lab.after(1500);
-    assert!(lab.is_answered(0, ids[2]));
 }
 
 /// What was pushed after the hole is stale at once, and the position stands still until the hole is read.

@@ -5,20 +5,30 @@
 
 local SEQUENCE_MAX = 2 ^ 36 - 1
 
--- What stands of the epoch, or nothing if it is not of this memory, or somebody who is registered was lost from it.
-local function epoch_there()
+-- What stands of an epoch, of whatever memory, or nothing if somebody who is registered was lost from it.
+local function epoch_kept()
   local there = redis.call('HMGET', KEYS[1], 'epoch', 'began', 'memory', 'sequence', 'readers')
   local readers = tonumber(there[5])
-  if there[3] ~= incarnation() or redis.call('ZCARD', KEYS[3]) ~= readers or redis.call('HLEN', KEYS[4]) ~= readers then
+  if redis.call('ZCARD', KEYS[3]) ~= readers or redis.call('HLEN', KEYS[4]) ~= readers then
     return nil
   end
-  return {number = there[1], began = there[2], tail = tonumber(there[4])}
+  return {number = there[1], began = there[2], memory = there[3], tail = tonumber(there[4]), readers = readers}
 end
 
--- The sequence of the last entry, or nothing if the epoch of the caller is over.
-local function tail_of_epoch()
-  local there = epoch_there()
+-- The same, or nothing if it is not of this memory.
+local function epoch_there()
+  local there = epoch_kept()
+  return there and there.memory == incarnation() and there or nil
+end
+
+-- The sequence of the last entry, or nothing if this is not the epoch of the caller.
+local function tail_of(there)
   return there and there.number == ARGV[1] and there.began == ARGV[2] and there.tail or nil
+end
+
+-- The same of the epoch of this memory.
+local function tail_of_epoch()
+  return tail_of(epoch_there())
 end
 
 -- Up to where all who are registered have applied everything.
@@ -26,11 +36,29 @@ local function watermark(tail)
   return tonumber(redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or tail)
 end
 
--- Tells all that listen where the watermark is, if it was raised.
+-- Tells all that listen where the watermark is.
+local function push_watermark(now)
+  redis.call('PUBLISH', KEYS[6], 'w' .. ARGV[2] .. '-' .. ARGV[1] .. '-' .. now)
+end
+
+-- The same if it was raised.
 local function tell_watermark(before, now)
   if now > before and redis.call('ZCARD', KEYS[3]) > 0 then
-    redis.call('PUBLISH', KEYS[6], 'w' .. ARGV[2] .. '-' .. ARGV[1] .. '-' .. now)
+    push_watermark(now)
   end
+end
+
+-- Raises up to where a reader has applied everything, if it is registered, and gives back the watermark. Only that of the
+-- last one raises it, at most up to the one before.
+local function acknowledge(process, applied, tail)
+  local last = redis.call('ZRANGE', KEYS[3], 0, 1, 'WITHSCORES')
+  local before = tonumber(last[2] or tail)
+  redis.call('ZADD', KEYS[3], 'XX', 'GT', applied, process)
+  local now = last[1] == process and math.max(before, math.min(applied, tonumber(last[4] or applied))) or before
+  if now > before then
+    push_watermark(now)
+  end
+  return now
 end
 
 -- Appends an entry and pushes it. An id that is not after the last one raises an error before anything is written.
