@@ -30,7 +30,8 @@ impl World {
         match fault {
             Fault::Calm => sleep(self.lease * 2).await,
             Fault::Pause => self.stop_node(self.lease / 2).await?,
-            Fault::Stop => self.stop_node(self.lease * 2).await?,
+            // Whoever writes waits for its lease to end and asks once more: time for several that do.
+            Fault::Stop => self.stop_node(self.lease * 4).await?,
             Fault::Kill => self.kill_node().await?,
             Fault::Rolling => self.replace_nodes().await?,
             Fault::Cut => self.cut_node_off().await?,
