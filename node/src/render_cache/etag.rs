@@ -12,9 +12,7 @@ pub(crate) struct Etag([u8; CHARACTERS]);
 impl Etag {
     pub(super) fn of(hash: u128) -> Self {
         let mut text = [b'"'; CHARACTERS];
-        for (digits, byte) in text[1..].chunks_exact_mut(2).zip(hash.to_be_bytes()) {
-            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xF)]);
-        }
+        faster_hex::hex_encode(&hash.to_be_bytes(), &mut text[1..CHARACTERS - 1]).expect("there is room");
         Self(text)
     }
 
@@ -32,10 +30,6 @@ impl Etag {
         let hash = self.as_str().trim_matches('"');
         HeaderValue::from_str(&format!("\"{hash}-gzip\"")).expect("hex digits in quotes are a header value")
     }
-}
-
-fn digit(nibble: u8) -> u8 {
-    b"0123456789abcdef"[usize::from(nibble)]
 }
 
 #[cfg(test)]

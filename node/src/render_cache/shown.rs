@@ -24,7 +24,7 @@ impl AsRef<[u8]> for Held {
 
 /// A kept page, for one response.
 pub(crate) struct Shown {
-    pub(crate) entry: Arc<Entry>,
+    entry: Arc<Entry>,
     texts: Bytes,
 }
 

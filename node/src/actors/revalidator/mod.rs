@@ -5,13 +5,18 @@
 mod links;
 mod messages;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use actix::{Actor, AsyncContext as _, Context, Handler, ResponseFuture, SpawnHandle};
+use actix::{Actor, Context, Handler, ResponseFuture};
 use callboard_cluster::{
     cache::{
         Connection, Core, Input, Output, PublicationId, RequestId, Versions, memory::Store, store::Command,
     },
+    clock::Instant,
     store::Failure,
 };
 use callboard_protocol::revalidation::LogPosition;
@@ -33,10 +38,13 @@ pub(crate) struct Revalidator {
     inputs: Vec<Input>,
     taking: bool,
     alarm: Alarm,
-    /// Who waits for what is published, and what ends the wait.
-    publications: HashMap<PublicationId, (oneshot::Sender<Published>, SpawnHandle)>,
+    /// Who waits for what is published.
+    publications: HashMap<PublicationId, oneshot::Sender<Published>>,
     last_publication: u64,
     publish_timeout: Duration,
+    /// When the wait for a publication ends, the first first, as all wait equally long. Some were answered before.
+    ends: VecDeque<(Instant, PublicationId)>,
+    next_end: Alarm,
     /// Readers that wait for a position.
     behind: Vec<(LogPosition, oneshot::Sender<()>)>,
     retiring: Vec<oneshot::Sender<()>>,
@@ -62,6 +70,8 @@ impl Revalidator {
             publications: HashMap::new(),
             last_publication: 0,
             publish_timeout,
+            ends: VecDeque::new(),
+            next_end: Alarm::default(),
             behind: Vec::new(),
             retiring: Vec::new(),
             warned: Warned::default(),
@@ -105,11 +115,15 @@ impl Revalidator {
                 }
             }
             Output::Perform(request, command) => self.ask(request, command, context),
-            Output::Published(id, position) => self.tell(id, Published::of(position), context),
+            Output::Published(id, position) => {
+                self.tell(id, Published::of(position));
+            }
             Output::Refused(id) => {
                 error!("revalidations came after this node had left the log: they are not published");
-                self.tell(id, Published::Unconfirmed, context);
+                self.tell(id, Published::Unconfirmed);
             }
+            // Alone it begins with the node, and nothing was kept before.
+            Output::Epoch { .. } if matches!(self.log, SharedLog::Memory(_)) => {}
             Output::Epoch { carried_over: true } => info!("pages: the log began anew; what is kept stays"),
             Output::Epoch { carried_over: false } => {
                 info!("pages: the log began; nothing of before is served")
@@ -144,12 +158,31 @@ impl Revalidator {
         }
     }
 
-    /// Ends a wait. Whoever waited may have had enough of it.
-    fn tell(&mut self, id: PublicationId, published: Published, context: &mut Context<Self>) {
-        if let Some((waiting, timeout)) = self.publications.remove(&id) {
-            context.cancel_future(timeout);
-            let _gone = waiting.send(published);
+    /// Ends a wait; whether there was one. Whoever waited may have had enough of it.
+    fn tell(&mut self, id: PublicationId, published: Published) -> bool {
+        let Some(waiting) = self.publications.remove(&id) else { return false };
+        let _gone = waiting.send(published);
+        true
+    }
+
+    /// Ends every wait that has lasted for `publish_timeout`.
+    fn end_waits(&mut self, context: &mut Context<Self>) {
+        let now = clock::core_now();
+        while let Some((_, id)) = self.ends.pop_front_if(|(end, _)| *end <= now) {
+            if self.tell(id, Published::Unconfirmed) {
+                error!(waited = ?self.publish_timeout, "revalidations were not confirmed");
+                self.feed(Input::Forget(id), context);
+            }
         }
+        self.watch_ends(context);
+    }
+
+    fn watch_ends(&mut self, context: &mut Context<Self>) {
+        let next = self.ends.front().map(|(end, _)| *end);
+        self.next_end.set(next, context, |revalidator, context| {
+            revalidator.next_end.rang();
+            revalidator.end_waits(context);
+        });
     }
 
     fn wake_readers(&mut self) {
@@ -176,13 +209,13 @@ impl Handler<Publish> for Revalidator {
         let (marks, wait) = (publish.marks(), publish.wait());
         self.last_publication += 1;
         let id = PublicationId(self.last_publication);
-        let timeout = context.run_later(self.publish_timeout, move |revalidator, context| {
-            error!(waited = ?revalidator.publish_timeout, "revalidations were not confirmed");
-            revalidator.tell(id, Published::Unconfirmed, context);
-            revalidator.feed(Input::Forget(id), context);
-        });
-        self.publications.insert(id, (publish.published, timeout));
+        self.publications.insert(id, publish.published);
         self.feed(Input::Publish(id, marks, wait), context);
+        // A log in memory has answered by now.
+        if self.publications.contains_key(&id) {
+            self.ends.push_back((clock::core_now() + self.publish_timeout, id));
+            self.watch_ends(context);
+        }
     }
 }
 
