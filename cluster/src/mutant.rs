@@ -109,6 +109,7 @@ CACHE {
     ReapedAtOnce = "C28": "what a dead node declared is forgotten as soon as it stands in the log",
     PublisherHasAll = "C29": "whoever publishes counts as having applied what stands before its entry",
     LeavesBehind = "C30": "what is published while a node leaves is lost",
+    FloorAhead = "C31": "everything counts as dead before that is applied",
 }
 }
 

@@ -131,13 +131,16 @@ fn what_is_stale_is_never_fresh_again() {
     });
 }
 
-/// Positions that are lost twice, with everything dead in between.
+/// Positions that are lost twice, with everything dead in between. Whoever holds one is not served what was found fresh.
 #[test]
-fn a_position_that_is_lost_is_never_taken_for_applied() {
+fn whoever_holds_a_position_that_is_lost_is_served_nothing_older() {
     model(|| {
         let versions = versions();
         versions.lose(at(5), at(100));
         versions.set_applied(at(100));
+        let stamp = Stamp::new(at(4), [tag()]);
+        let first = Arrived { applied: at(100), leased: true };
+        assert_eq!(stamp.freshness(first, &versions), Freshness::Fresh);
         let core = thread::spawn({
             let versions = Arc::clone(&versions);
             move || {
@@ -147,12 +150,40 @@ fn a_position_that_is_lost_is_never_taken_for_applied() {
                 versions.set_applied(at(300));
             }
         });
-        assert!(!versions.has_applied(at(206)));
-        if versions.has_applied(at(6)) {
-            assert!(versions.floor() >= at(200), "it is served what was born before");
+        for _ in 0..2 {
+            let arrived = Arrived { applied: versions.applied(), leased: true };
+            assert!(!versions.has_applied(arrived, at(206)));
+            if versions.has_applied(arrived, at(6)) {
+                assert_eq!(stamp.freshness(arrived, &versions), Freshness::Dead);
+            }
         }
         core.join().expect("it ends");
-        assert!(!versions.has_applied(at(206)) && versions.has_applied(at(6)));
+        let arrived = Arrived { applied: versions.applied(), leased: true };
+        assert!(!versions.has_applied(arrived, at(206)) && versions.has_applied(arrived, at(6)));
+    });
+}
+
+/// Somebody who holds a position looks while it is applied.
+#[test]
+fn whoever_holds_a_position_is_served_nothing_older() {
+    model(|| {
+        let versions = versions();
+        versions.set_applied(at(5));
+        let stamp = Stamp::new(at(4), [tag()]);
+        let first = Arrived { applied: at(5), leased: true };
+        assert_eq!(stamp.freshness(first, &versions), Freshness::Fresh);
+        let core = thread::spawn({
+            let versions = Arc::clone(&versions);
+            move || {
+                versions.raise_hard(tag(), at(6));
+                versions.set_applied(at(6));
+            }
+        });
+        let arrived = Arrived { applied: versions.applied(), leased: true };
+        if versions.has_applied(arrived, at(6)) {
+            assert_eq!(stamp.freshness(arrived, &versions), Freshness::Dead);
+        }
+        core.join().expect("it ends");
     });
 }
 

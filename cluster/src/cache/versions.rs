@@ -142,16 +142,31 @@ impl Versions {
         now.as_micros() < until || until == u64::MAX || self.mutants.has(Mutant::NoLease)
     }
 
-    /// Whether this position is applied here, or nothing is kept from before it. A position that was lost with its epoch
-    /// is not, although later ones are: whoever holds it is served from no render that is kept.
+    /// Whether a request that saw this when it arrived is served nothing older than this position: it is applied, or
+    /// nothing is kept from before it. A position that was lost with its epoch is not applied, although later ones are:
+    /// whoever holds it is served from no render that is kept.
+    ///
+    /// What was applied since does not count, nor does a floor above what was: a render that was found fresh before is
+    /// served to whoever arrived before.
     #[must_use]
-    pub fn has_applied(&self, position: LogPosition) -> bool {
-        if position > self.applied() {
+    pub fn has_applied(&self, arrived: Arrived, position: LogPosition) -> bool {
+        if position > arrived.applied {
             return false;
         }
-        let lost = self.lost_after.load(Ordering::Acquire) < position.as_u64()
-            && position.as_u64() < self.lost_before.load(Ordering::Acquire);
-        !lost || position <= self.floor() || self.mutants.has(Mutant::LostCountsAsApplied)
+        let lost_after = self.lost_after.load(Ordering::Acquire);
+        let lost_before = self.lost_before.load(Ordering::Acquire);
+        if lost_before > arrived.applied.as_u64() {
+            // More was lost since, and with it what is known of the loss before that.
+            return false;
+        }
+        let is_lost = lost_after < position.as_u64() && position.as_u64() < lost_before;
+        !is_lost || self.is_below_floor(arrived, position) || self.mutants.has(Mutant::LostCountsAsApplied)
+    }
+
+    /// Whether whoever arrived then is served nothing that is kept from before this position.
+    fn is_below_floor(&self, arrived: Arrived, position: LogPosition) -> bool {
+        let floor = self.floor();
+        position <= floor && (floor <= arrived.applied || self.mutants.has(Mutant::FloorAhead))
     }
 
     /// Whatever was born before this is dead.
@@ -317,22 +332,36 @@ mod tests {
             versions.lose(at(after), at(before));
             versions.set_applied(at(before));
         };
+        let has_applied = |position| versions.has_applied(versions.arrive(Instant::default()), at(position));
         lose(5, 100);
-        assert!(versions.has_applied(at(5)) && versions.has_applied(at(100)));
-        assert!(
-            !versions.has_applied(at(6)) && !versions.has_applied(at(99)) && !versions.has_applied(at(101))
-        );
+        assert!(has_applied(5) && has_applied(100));
+        assert!(!has_applied(6) && !has_applied(99) && !has_applied(101));
         lose(103, 200);
-        assert!(!versions.has_applied(at(6)) && !versions.has_applied(at(104)));
+        assert!(!has_applied(6) && !has_applied(104));
 
         versions.raise_floor(at(300));
+        assert!(!has_applied(6), "what was found fresh is still served");
         versions.set_applied(at(300));
-        assert!(versions.has_applied(at(6)) && versions.has_applied(at(104)));
+        assert!(has_applied(6) && has_applied(104));
 
         lose(305, 400);
-        assert!(
-            versions.has_applied(at(6)) && versions.has_applied(at(305)) && !versions.has_applied(at(306))
-        );
+        assert!(has_applied(6) && has_applied(305) && !has_applied(306));
+    }
+
+    /// Goal: what came after a request is not counted for it, as what it is served may be older. Method: it arrives, and
+    /// then more is applied, and more is lost.
+    #[test]
+    fn what_is_applied_after_a_request_arrived_is_new_to_it() {
+        let versions = versions();
+        versions.set_applied(at(5));
+        let arrived = versions.arrive(Instant::default());
+        versions.set_applied(at(6));
+        assert!(versions.has_applied(arrived, at(5)) && !versions.has_applied(arrived, at(6)));
+
+        versions.lose(at(6), at(100));
+        versions.set_applied(at(100));
+        assert!(!versions.has_applied(arrived, at(5)), "it may have been lost before that");
+        assert!(versions.has_applied(versions.arrive(Instant::default()), at(5)));
     }
 
     /// Goal: no reader sees a position without the tags it raised. Method: one writer, one reader, a real race.

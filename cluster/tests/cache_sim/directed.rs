@@ -38,6 +38,7 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         Mutant::UnknownSkipped => Plan { unreadable: true, ..calm(seed, busy()) },
         Mutant::GrantsRecounted => sleepers(seed, random),
         Mutant::ReapedAlive => renewed_and_cut_off(seed, random),
+        Mutant::FloorAhead => everything_dead_out_of_turn(seed, random),
         Mutant::PublisherHasAll => publishers_that_hear_nothing(seed, random),
         calls => unreachable!("{} is of another simulation", calls.id()),
     }
@@ -165,6 +166,18 @@ fn tokens_of_a_lost_epoch(seed: u64, random: &mut SmallRng) -> Plan {
     let mut plan = restarted_while_deaf(seed, random);
     plan.mix = Mix { with_token: 0.9, reading: Vec::new(), session: 90, strict: 0, soft: 0.0, ..plan.mix };
     plan
+}
+
+/// While a node hears nothing, the others have much to publish. Then the epoch ends, and in the next one they say that
+/// everything is stale, which node 0 hears of out of turn.
+fn everything_dead_out_of_turn(seed: u64, random: &mut SmallRng) -> Plan {
+    let mix = Mix { with_token: 0.5, strict: 50, session: 45, ..one_reads() };
+    let plan = rounds(calm(seed, mix), random, |plan, random, at| {
+        plan.fault(at, cut_both(3, LEASE));
+        let restart = at + random.random_range(6 * MS..12 * MS);
+        plan.fault(restart, Fault::Restart { lost_us: 0, down_us: random.random_range(100..MS) });
+    });
+    Plan { outbox_marks_max: 4, push_loss: 0.4, ..plan }
 }
 
 /// Node 0 is cut off with a lease, and meanwhile the others are in a new epoch.

@@ -22,8 +22,8 @@ pub(super) struct Reader {
 }
 
 /// Whether everything is applied that a client has seen.
-fn has_applied(versions: &Versions, token: &[LogPosition]) -> bool {
-    token.iter().all(|position| versions.has_applied(*position))
+fn has_applied(versions: &Versions, arrived: Arrived, token: &[LogPosition]) -> bool {
+    token.iter().all(|position| versions.has_applied(arrived, *position))
 }
 
 impl World {
@@ -52,7 +52,7 @@ impl World {
         };
         let token = client.map_or_else(Vec::new, |client| self.checker.clients[client].token.clone());
         let arrived = self.nodes[node].versions.arrive(self.clock(node));
-        if !has_applied(&self.nodes[node].versions, &token) {
+        if !has_applied(&self.nodes[node].versions, arrived, &token) {
             return self.wait_for_token(node, page, arrived, client, token);
         }
         if self.plan.mix.held_up > 0.0 && self.random.random_bool(self.plan.mix.held_up) {
@@ -206,12 +206,14 @@ impl World {
         if self.nodes[node].waiting.is_empty() {
             return;
         }
+        let now = self.clock(node);
         let state = &mut self.nodes[node];
         let versions = &state.versions;
+        let arrived = versions.arrive(now);
         let ready: Vec<_> =
-            state.waiting.extract_if(.., |reader| has_applied(versions, &reader.token)).collect();
+            state.waiting.extract_if(.., |reader| has_applied(versions, arrived, &reader.token)).collect();
         for mut reader in ready {
-            reader.arrived = self.nodes[node].versions.arrive(self.clock(node));
+            reader.arrived = arrived;
             self.look_up(node, Box::new(reader));
         }
     }

@@ -36,7 +36,7 @@ impl Asked {
     /// Of a request whose client saw, besides what it says, what stands in the log at `own`.
     pub(super) async fn after(request: &HttpRequest, own: Option<LogPosition>, node: &Node) -> Self {
         let asked = Self::at(node, clock::core_now());
-        let is_new = |position| !node.versions.has_applied(position);
+        let is_new = |position| !node.versions.has_applied(asked.arrived, position);
         let mut seen = session::seen(request, &node.keys, is_new);
         seen.extend(own.filter(|position| is_new(*position)));
         if seen.is_empty() {
@@ -58,7 +58,7 @@ impl Asked {
             let _late = tokio::time::timeout(session::PATIENCE, node.revalidator.send(CatchUp(*last))).await;
         }
         let asked = Self::at(node, clock::core_now());
-        if seen.iter().all(|position| node.versions.has_applied(*position)) {
+        if seen.iter().all(|position| node.versions.has_applied(asked.arrived, *position)) {
             return asked;
         }
         Self { arrived: Arrived { leased: false, ..asked.arrived }, ahead: true, ..asked }

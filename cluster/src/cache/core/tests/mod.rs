@@ -268,6 +268,11 @@ impl Lab {
         self.arrive(number).leased && versions.freshness(birth, &[tag]) == Freshness::Fresh
     }
 
+    /// Whether a node serves nothing that is older than this position to who holds it.
+    fn has_applied(&self, number: usize, position: LogPosition) -> bool {
+        self.nodes[number].core.versions().has_applied(self.arrive(number), position)
+    }
+
     /// Whether a node serves what an answered strict publication made stale.
     fn is_broken(&self) -> bool {
         let answered = self.promises.iter().filter(|promise| self.is_answered(promise.node, promise.id));

@@ -248,7 +248,7 @@ fn a_position_that_was_lost_with_its_epoch_is_not_applied() {
         lab.restart_as(&earlier);
         lab.after(300);
         assert_eq!(lab.nodes[1].epochs, [false, true]);
-        lab.nodes[1].core.versions().has_applied(token)
+        lab.has_applied(1, token)
     });
 }
 

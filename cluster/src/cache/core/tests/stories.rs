@@ -178,10 +178,10 @@ fn a_reader_that_wants_more_makes_the_node_read_once() {
     lab.nodes[1].is_deaf = true;
     let id = lab.publish(0, "a", Wait::Session);
     let token = lab.position(0, id).expect("it stands in the log");
-    assert!(!lab.nodes[1].core.versions().has_applied(token));
+    assert!(!lab.has_applied(1, token));
     lab.feed(1, Input::CatchUp(token));
     lab.run();
-    assert!(lab.nodes[1].core.versions().has_applied(token));
+    assert!(lab.has_applied(1, token));
 
     // One that is forged costs one command, not one after another.
     let before = lab.nodes[1].core.counters().leases;

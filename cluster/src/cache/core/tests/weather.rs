@@ -91,7 +91,7 @@ impl Weather {
         self.made.iter().any(|made| {
             let token = lab.answers(made.node, made.id).next().flatten();
             let serves = |number: usize| lab.serves(number, made.births[number], made.tag);
-            let applied = |number: usize, token| lab.nodes[number].core.versions().has_applied(token);
+            let applied = |number: usize, token| lab.has_applied(number, token);
             token.is_some_and(|token| (0..NODES).any(|number| applied(number, token) && serves(number)))
         })
     }
