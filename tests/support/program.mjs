@@ -36,6 +36,11 @@ export function vectors() {
   return built("vectors", "examples/vectors", "--package callboard-protocol --example vectors");
 }
 
+/** The load-testing harness. */
+export function loadtest() {
+  return built("loadtest", "callboard-loadtest", "--package callboard-loadtest");
+}
+
 function built(name, target, selection) {
   const file = process.env[name.toUpperCase()] ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, "target"), "debug", target);
   if (!existsSync(file)) throw new Error(`${file} is missing: run ./test, or cargo build ${selection}`);

@@ -40,6 +40,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             Some(("node", arguments)) => bench::node(&bench::Options::of(arguments)),
             Some(("cluster", arguments)) => bench::cluster(&bench::ClusterOptions::of(arguments)),
             Some(("cache", arguments)) => bench::cache(&bench::CacheOptions::of(arguments)),
+            Some(("loadtest", arguments)) => bench::loadtest(&bench::LoadtestOptions::of(arguments)),
             Some(("decode", arguments)) => bench::decode(&bench::DecodeOptions::of(arguments)),
             _ => unreachable!("clap asks for a benchmark"),
         },
@@ -54,7 +55,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             Some(("cache", arguments)) => faults::cache::run(&faults::cache::Options::of(arguments)?),
             _ => faults::run(&faults::Options::of(arguments)?),
         },
-        Some(("leashed", arguments)) => cluster::process::leash(arguments),
+        Some(("leashed", arguments)) => cluster::process::leash(arguments).map(|never| match never {}),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -96,6 +97,7 @@ fn command() -> Command {
             decode,
             cluster_command(),
             cache_command(),
+            loadtest_command(),
         ]))
         .subcommand(fuzz)
         .subcommand(simulate_command())
@@ -157,6 +159,23 @@ fn cache_command() -> Command {
         .arg(number("requests", "10000", "Requests at a time for a page that was just revalidated"))
         .arg(number("entries", "1000000", "Pages that are kept to see what memory they take"))
         .arg(workload())
+        .arg(write())
+}
+
+fn loadtest_command() -> Command {
+    Command::new("loadtest")
+        .about("Our load generator beside wrk: calls per second, and how late it begins them at half of that")
+        .arg(number("rounds", "7", "Rounds; each measures both generators"))
+        .arg(number("seconds", "3", "Seconds that each drives the node in a round"))
+        .arg(number("connections", "32", "Connections that each drives it on"))
+        .arg(workload())
+        .arg(
+            Arg::new("loadtest")
+                .long("loadtest")
+                .value_name("FILE")
+                .value_parser(value_parser!(std::path::PathBuf))
+                .help("This binary of callboard-loadtest; without it, one is built with the profile release"),
+        )
         .arg(write())
 }
 

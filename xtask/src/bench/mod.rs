@@ -9,6 +9,7 @@ mod cluster;
 mod contest;
 mod figures;
 mod line;
+mod loadtest;
 mod nodes;
 mod report;
 mod server;
@@ -26,6 +27,7 @@ use crate::build::{self, Profile};
 pub(crate) use cache::{Options as CacheOptions, cache};
 pub(crate) use cluster::{Options as ClusterOptions, cluster};
 use contest::{Contest, Target};
+pub(crate) use loadtest::{Options as LoadtestOptions, loadtest};
 use server::Server;
 pub(crate) use wire::{Options as DecodeOptions, decode};
 

@@ -25,6 +25,8 @@ pub(crate) enum Runs {
     Cluster,
     /// `cargo xtask bench cache`
     Cache,
+    /// `cargo xtask bench loadtest`
+    Loadtest,
 }
 
 impl Runs {
@@ -35,6 +37,7 @@ impl Runs {
             Self::Decode => "<!-- the last run of cargo xtask bench decode -->\n",
             Self::Cluster => "<!-- runs of cargo xtask bench cluster, newest first -->\n",
             Self::Cache => "<!-- runs of cargo xtask bench cache, newest first -->\n",
+            Self::Loadtest => "<!-- runs of cargo xtask bench loadtest, newest first -->\n",
         }
     }
 }
@@ -198,7 +201,7 @@ pub(crate) fn keep(runs: Runs, report: &str) -> anyhow::Result<()> {
     let (before, after) =
         page.split_once(marker).with_context(|| format!("{FILE} has no line {marker:?}"))?;
     let after = match runs {
-        Runs::Node | Runs::Cluster | Runs::Cache => after,
+        Runs::Node | Runs::Cluster | Runs::Cache | Runs::Loadtest => after,
         Runs::Decode => "",
     };
     std::fs::write(&path, format!("{before}{marker}\n{report}{after}"))?;

@@ -1,15 +1,10 @@
 //! A cluster to play with: Redis, and nodes that share everything, until Ctrl-C.
 
-pub(crate) mod http;
-pub(crate) mod node;
-pub(crate) mod process;
-pub(crate) mod redis_server;
-
 use std::time::Duration;
 
 use anyhow::Context as _;
+pub(crate) use callboard_loadtest::machine::{block_on, http, node, process, redis_server, stop_signal};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, Profile};
 use node::{Log, Node, Recipe};
@@ -70,8 +65,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut recipe = Recipe::new(program, folder.path(), options.application, Log::Here)?;
     // One file for all nodes, so that they serve one book.
     let database = format!("sqlite://{}?mode=rwc", folder.path().join("shared.sqlite").display());
-    recipe.environment.push(("DATABASE_URL", database.into()));
-    recipe.environment.push(("LEDGER", folder.path().join("ledger").into()));
+    recipe.environment.push(("DATABASE_URL".to_owned(), database.into()));
+    recipe.environment.push(("LEDGER".to_owned(), folder.path().join("ledger").into()));
     block_on(async {
         let mut cluster = Cluster::default();
         let ended = tokio::select! {
@@ -81,28 +76,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         eprintln!("stopping …");
         ended.and(cluster.stop().await)
     })
-}
-
-/// Runs to the end on this thread, which holds what is started on a leash.
-pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = tokio::task::LocalSet::new().block_on(&runtime, future);
-    // Whoever still reads what a process prints is not waited for.
-    runtime.shutdown_background();
-    ended
-}
-
-/// Returns when this process is to end.
-pub(crate) async fn stop_signal() -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Ok(())
 }
 
 impl Cluster {

@@ -7,7 +7,6 @@ use tokio::time::sleep;
 
 use super::{
     liar::{Liar, Lie},
-    proxy::Proxy,
     targets::Targets,
 };
 use crate::cluster::{
@@ -15,6 +14,7 @@ use crate::cluster::{
     node::{Node, Recipe},
     redis_server::{Memory, Redis},
 };
+use callboard_loadtest::machine::proxy::Proxy;
 
 /// The name of the cluster.
 pub(super) const NAMESPACE: &str = "faults";

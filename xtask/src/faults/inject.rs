@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use callboard_loadtest::machine::proxy::Wire;
 use rand::RngExt as _;
 use rustix::process::Signal;
 use tokio::time::sleep;
@@ -10,7 +11,6 @@ use super::{
     fault::Fault,
     history::{Outcome, Request},
     ledger::Line,
-    proxy::Wire,
     world::World,
 };
 use crate::cluster::redis_server::Memory;

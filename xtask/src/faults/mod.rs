@@ -15,7 +15,6 @@ mod ledger;
 mod liar;
 mod load;
 mod options;
-mod proxy;
 mod tally;
 mod targets;
 mod trial;

@@ -37,8 +37,8 @@ impl Setup {
     }
 
     /// The variable of a node's environment that leaves out a rule.
-    pub(crate) fn mutant_variable(&self) -> Option<(&'static str, OsString)> {
-        Some(("CALLBOARD_TEST_MUTANT", self.mutant?.id().into()))
+    pub(crate) fn mutant_variable(&self) -> Option<(String, OsString)> {
+        Some(("CALLBOARD_TEST_MUTANT".to_owned(), self.mutant?.id().into()))
     }
 }
 

@@ -48,9 +48,9 @@ impl Times {
         Self { renew, hold: renew * 3, fence: renew * 15 / 4, command: renew * 3 / 4 }
     }
 
-    pub(super) fn settings(self) -> Vec<(&'static str, String)> {
+    pub(super) fn settings(self) -> Vec<(String, String)> {
         let ms = |duration: Duration| format!("{}ms", duration.as_millis());
-        vec![
+        let settings = [
             ("call-renew", ms(self.renew)),
             ("call-hold", ms(self.hold)),
             ("call-fence", ms(self.fence)),
@@ -61,7 +61,8 @@ impl Times {
             // A connection that a node closes by itself is not to be confused with one that breaks.
             ("keep-alive", "24h".to_owned()),
             ("log", "info,actix_server=warn".to_owned()),
-        ]
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 }
 
@@ -72,7 +73,7 @@ impl World {
         let ledger = Ledger::create(folder.join("ledger"))?;
         let mut recipe = Recipe::new(program, &folder, NAMESPACE, Log::Files)?;
         recipe.settings = times.settings();
-        recipe.environment = vec![("LEDGER", ledger.file().into())];
+        recipe.environment = vec![("LEDGER".to_owned(), ledger.file().into())];
         recipe.environment.extend(options.setup.mutant_variable());
         let lie = options.setup.lying.then_some(Lie::NotRun);
         let fleet = Fleet::start(recipe, options.setup.nodes, lie).await?;

@@ -11,10 +11,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("callboard-protocol", &["callboard-macros"]),
     ("callboard-cluster", &["callboard-protocol"]),
     ("callboard", &["callboard-macros", "callboard-protocol", "callboard-cluster"]),
+    ("callboard-loadtest", &["callboard-protocol"]),
     ("guestbook", &["callboard"]),
     ("visitors", &["callboard"]),
     ("workload", &["callboard"]),
-    ("xtask", &["callboard", "callboard-protocol", "callboard-cluster"]),
+    ("xtask", &["callboard", "callboard-protocol", "callboard-cluster", "callboard-loadtest"]),
 ];
 
 /// Only the node knows the HTTP server; xtask has the bare one that benchmarks need.

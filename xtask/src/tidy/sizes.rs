@@ -13,6 +13,8 @@ const PRINTS: &[&str] = &[
     "cluster/tests/sim/",
     "cluster/tests/cache_sim/",
     "cluster/tests/simulation/",
+    "loadtest/src/main.rs",
+    "loadtest/src/view/",
     "examples/workload/tests/upload.rs",
     "node/src/app/",
     "protocol/benches/",

@@ -10,13 +10,14 @@ use tokio::{
 };
 
 use super::{
-    super::{fleet::NAMESPACE, proxy::Wire, world::LOOK},
+    super::{fleet::NAMESPACE, world::LOOK},
     clients::{DECLARED, DECLARED_BY, DECLARED_PAGE, Deed},
     fault::Fault,
     history::{Lapse, Origin, Read, Wait, Write},
     world::World,
 };
 use crate::cluster::redis_server::Memory;
+use callboard_loadtest::machine::proxy::Wire;
 
 /// How long what an action wrote may take to be seen, and what was asked to be so.
 const SOON: Duration = Duration::from_secs(10);

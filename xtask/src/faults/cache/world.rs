@@ -37,9 +37,9 @@ impl World {
         let setup = &options.setup;
         let mut recipe = Recipe::new(program, &folder, NAMESPACE, Log::Files)?;
         recipe.settings = Times::of(options.lease / 2).settings();
-        recipe.settings.push(("cache-lease", format!("{}ms", options.lease.as_millis())));
+        recipe.settings.push(("cache-lease".to_owned(), format!("{}ms", options.lease.as_millis())));
         let database = format!("sqlite://{}?mode=rwc", folder.join("shared.sqlite").display());
-        recipe.environment = vec![("DATABASE_URL", database.into())];
+        recipe.environment = vec![("DATABASE_URL".to_owned(), database.into())];
         recipe.environment.extend(setup.mutant_variable());
         let fleet = Fleet::start(recipe, setup.nodes, setup.lying.then_some(Lie::OldPage)).await?;
         let references = fleet.references(&Deed::ALL.map(Deed::action)).await?;

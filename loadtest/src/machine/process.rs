@@ -1,6 +1,7 @@
 //! Programs that end with this one, whatever ends this one.
 
 use std::{
+    convert::Infallible,
     os::unix::process::{CommandExt as _, parent_id},
     path::Path,
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus},
@@ -15,14 +16,15 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A running program; killed when dropped, and by the kernel when this process ends otherwise.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     name: String,
 }
 
 /// The command that runs a program on a leash. Its process group is its own, so that Ctrl-C in a terminal reaches only
 /// this process, which then stops everything in the right order.
-pub(crate) fn leashed(program: &Path) -> Command {
+#[must_use]
+pub fn leashed(program: &Path) -> Command {
     // This very program, even if another one was built in its place.
     let mut command = Command::new("/proc/self/exe");
     command.arg("leashed").arg(std::process::id().to_string()).arg(program).process_group(0);
@@ -30,7 +32,8 @@ pub(crate) fn leashed(program: &Path) -> Command {
 }
 
 /// The hidden subcommand that [`leashed`] runs.
-pub(crate) fn leash_command() -> clap::Command {
+#[must_use]
+pub fn leash_command() -> clap::Command {
     clap::Command::new("leashed")
         .about("Becomes another program, which ends when its parent does")
         .hide(true)
@@ -46,7 +49,11 @@ pub(crate) fn leash_command() -> clap::Command {
 }
 
 /// Becomes the program. The kernel remembers whom to end with when a process becomes another program.
-pub(crate) fn leash(arguments: &ArgMatches) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// That the parent has ended, or that there is no such program.
+pub fn leash(arguments: &ArgMatches) -> anyhow::Result<Infallible> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have ended before that.
     if arguments.get_one::<u32>("parent") != Some(&parent_id()) {
@@ -60,34 +67,52 @@ pub(crate) fn leash(arguments: &ArgMatches) -> anyhow::Result<()> {
 
 impl Process {
     /// Starts it. Whoever starts it has to be the main thread: the leash is held by a thread, and that one lasts.
-    pub(crate) fn start(name: String, command: &mut Command) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// That there is no such program.
+    pub fn start(name: String, command: &mut Command) -> anyhow::Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { child, name })
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// The number that the kernel knows it by.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// What it is called here.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn take_stdout(&mut self) -> Option<ChildStdout> {
+    /// Its standard output, if that is piped, for the first who asks.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    pub(crate) fn take_stderr(&mut self) -> Option<ChildStderr> {
+    /// Its standard error, if that is piped, for the first who asks.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
 
     /// What it ended with, if it has.
-    pub(crate) fn status(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+    ///
+    /// # Errors
+    ///
+    /// That the kernel does not say.
+    pub fn status(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 
     /// Sends a signal, unless it has ended.
-    pub(crate) fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it may not be signalled.
+    pub fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
         if self.status()?.is_none() {
             let id = Pid::from_raw(self.id().cast_signed()).context("a process has a number")?;
             kill_process(id, signal).with_context(|| format!("cannot signal {}", self.name))?;
@@ -96,7 +121,11 @@ impl Process {
     }
 
     /// Waits for its end, which is near.
-    pub(crate) async fn ended(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
+    ///
+    /// # Errors
+    ///
+    /// That it goes on for longer than that.
+    pub async fn ended(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.status()? {
@@ -110,14 +139,22 @@ impl Process {
     }
 
     /// Kills it and waits until it is dead.
-    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it may not be signalled, or does not die.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.signal(Signal::KILL)?;
         self.ended(Duration::from_secs(10)).await?;
         Ok(())
     }
 
     /// Asks it to end, and kills it if it takes longer than that. Whether it ended by itself, and well.
-    pub(crate) async fn stop(&mut self, within: Duration) -> anyhow::Result<bool> {
+    ///
+    /// # Errors
+    ///
+    /// That it may not be signalled, or does not die.
+    pub async fn stop(&mut self, within: Duration) -> anyhow::Result<bool> {
         self.signal(Signal::TERM)?;
         match self.ended(within).await {
             Ok(status) => Ok(status.success()),

@@ -17,7 +17,7 @@ use tokio::{
 
 /// What the wire does with what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
+pub enum Wire {
     /// It carries it.
     Open,
     /// It holds it back, both ways; connections stay. What was held back goes on when it is open again.
@@ -31,7 +31,7 @@ pub(crate) enum Wire {
 }
 
 /// A wire of one node; it ends when dropped.
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     shared: Rc<Shared>,
     accepts: AbortHandle,
@@ -49,7 +49,11 @@ struct Shared {
 
 impl Proxy {
     /// A wire to the Redis at this port.
-    pub(crate) async fn start(upstream: u16) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// That there is no port to be had.
+    pub async fn start(upstream: u16) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let shared = Rc::new(Shared {
@@ -65,17 +69,18 @@ impl Proxy {
     }
 
     /// Where the node finds Redis.
-    pub(crate) fn port(&self) -> u16 {
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// From now on Redis is here.
-    pub(crate) fn lead_to(&self, upstream: u16) {
+    pub fn lead_to(&self, upstream: u16) {
         self.shared.upstream.set(upstream);
     }
 
     /// From now on the wire does this.
-    pub(crate) fn set(&self, wire: Wire) {
+    pub fn set(&self, wire: Wire) {
         self.shared.wire.send_replace(wire);
         if wire == Wire::Cut {
             self.reset();
@@ -83,7 +88,7 @@ impl Proxy {
     }
 
     /// Ends every connection, in the middle of whatever it carries.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         for connection in self.shared.connections.take() {
             if !connection.is_finished() {
                 connection.abort();
@@ -93,17 +98,20 @@ impl Proxy {
     }
 
     /// How many connections were reset so far.
-    pub(crate) fn resets(&self) -> u64 {
+    #[must_use]
+    pub fn resets(&self) -> u64 {
         self.shared.resets.get()
     }
 
     /// How many pieces of answers were lost so far.
-    pub(crate) fn lost(&self) -> u64 {
+    #[must_use]
+    pub fn lost(&self) -> u64 {
         self.shared.lost.get()
     }
 
     /// How many pieces were carried later so far.
-    pub(crate) fn delayed(&self) -> u64 {
+    #[must_use]
+    pub fn delayed(&self) -> u64 {
         self.shared.delayed.get()
     }
 }

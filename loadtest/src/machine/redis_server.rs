@@ -22,7 +22,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Whether what Redis knows is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Memory {
+pub enum Memory {
     /// It is gone when Redis ends.
     Lost,
     /// Each write is on disk before it is answered.
@@ -30,7 +30,7 @@ pub(crate) enum Memory {
 }
 
 /// A running `redis-server`; it ends with us.
-pub(crate) struct Redis {
+pub struct Redis {
     process: Process,
     port: u16,
     memory: Memory,
@@ -39,19 +39,29 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// Starts one that keeps its files, if any, in this folder.
-    pub(crate) async fn start(folder: &Path, memory: Memory) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// That there is no `redis-server`, or that it does not start.
+    pub async fn start(folder: &Path, memory: Memory) -> anyhow::Result<Self> {
         check()?;
         std::fs::create_dir_all(folder)?;
         let (process, port) = spawn(folder, memory).await?;
         Ok(Self { process, port, memory, folder: folder.to_owned() })
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Ends it at once, and starts another one in its place, at another port; with what it wrote down, or without.
-    pub(crate) async fn restart(&mut self, memory: Memory) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it does not end, or does not start again.
+    pub async fn restart(&mut self, memory: Memory) -> anyhow::Result<()> {
         // The connection ends without an answer.
         drop(self.command("SHUTDOWN NOSAVE").await);
         self.process.ended(WAIT_MAX).await?;
@@ -59,12 +69,20 @@ impl Redis {
     }
 
     /// Kills it.
-    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it does not die.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.process.kill().await
     }
 
     /// Starts another one in the place of one that ended, at another port; with what that wrote down, or without.
-    pub(crate) async fn revive(&mut self, memory: Memory) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it does not start.
+    pub async fn revive(&mut self, memory: Memory) -> anyhow::Result<()> {
         if memory == Memory::Lost {
             std::fs::remove_dir_all(&self.folder)?;
             std::fs::create_dir_all(&self.folder)?;
@@ -74,22 +92,38 @@ impl Redis {
     }
 
     /// Sends it a signal.
-    pub(crate) fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it may not be signalled.
+    pub fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
         self.process.signal(signal)
     }
 
     /// Asks it to end.
-    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it does not end.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.process.stop(WAIT_MAX).await.map(drop)
     }
 
     /// Sends a command without blanks in its arguments. The answer's texts: one, or those of a list.
-    pub(crate) async fn command(&self, line: &str) -> anyhow::Result<Vec<String>> {
+    ///
+    /// # Errors
+    ///
+    /// What Redis says, or that it does not answer.
+    pub async fn command(&self, line: &str) -> anyhow::Result<Vec<String>> {
         timeout(WAIT_MAX, command(self.port, line)).await.context("redis-server does not answer")?
     }
 
     /// The sessions that are members of the cluster of this name.
-    pub(crate) async fn sessions(&self, namespace: &str) -> anyhow::Result<Vec<String>> {
+    ///
+    /// # Errors
+    ///
+    /// What Redis says, or that it does not answer.
+    pub async fn sessions(&self, namespace: &str) -> anyhow::Result<Vec<String>> {
         let fields = self.command(&format!("HKEYS {{cb:{namespace}:0}}:view")).await?;
         Ok(fields.iter().filter_map(|field| field.strip_prefix("acked:").map(str::to_owned)).collect())
     }

@@ -21,22 +21,26 @@ use super::{
 const READY_MAX: Duration = Duration::from_mins(1);
 
 /// What nodes of one cluster have in common.
-pub(crate) struct Recipe {
-    pub(crate) program: PathBuf,
+pub struct Recipe {
+    /// The binary of the application.
+    pub program: PathBuf,
     /// What only this cluster has; everything of it is below.
-    pub(crate) folder: PathBuf,
-    pub(crate) namespace: String,
+    pub folder: PathBuf,
+    /// The name of the cluster in Redis.
+    pub namespace: String,
     /// Their key ring.
     keys: String,
     /// Settings besides those that every node gets, as names of flags and values.
-    pub(crate) settings: Vec<(&'static str, String)>,
-    pub(crate) environment: Vec<(&'static str, OsString)>,
-    pub(crate) log: Log,
+    pub settings: Vec<(String, String)>,
+    /// What else stands in the environment of every node.
+    pub environment: Vec<(String, OsString)>,
+    /// Where standard error goes.
+    pub log: Log,
 }
 
 /// Where the standard error of nodes goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Log {
+pub enum Log {
     /// To ours, each line with the name of its node.
     Here,
     /// To a file of each node in the folder.
@@ -44,19 +48,24 @@ pub(crate) enum Log {
 }
 
 /// A node.
-pub(crate) struct Node {
-    pub(crate) process: Process,
+pub struct Node {
+    /// The process that it is.
+    pub process: Process,
     /// `HOST:PORT` for calls and pages.
-    pub(crate) address: String,
+    pub address: String,
     /// `HOST:PORT` of the admin port.
-    pub(crate) admin: String,
+    pub admin: String,
     /// Kept, so that nothing the node prints can fail.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Recipe {
     /// Of a program, with new keys.
-    pub(crate) fn new(program: PathBuf, folder: &Path, namespace: &str, log: Log) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// That the program cannot be run, or makes no keys.
+    pub fn new(program: PathBuf, folder: &Path, namespace: &str, log: Log) -> anyhow::Result<Self> {
         let output = Command::new(&program).args(["keys", "new"]).output();
         let output = output.with_context(|| format!("cannot run {}", program.display()))?;
         if !output.status.success() {
@@ -74,7 +83,8 @@ impl Recipe {
     }
 
     /// Where a node's standard error goes, if that is a file.
-    pub(crate) fn log_file(&self, number: usize) -> PathBuf {
+    #[must_use]
+    pub fn log_file(&self, number: usize) -> PathBuf {
         self.folder.join(format!("node-{number}.log"))
     }
 
@@ -108,7 +118,11 @@ impl Recipe {
 
 impl Node {
     /// Starts a node that reaches Redis at this port, and waits for its first line.
-    pub(crate) async fn start(recipe: &Recipe, number: usize, redis_port: u16) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// That it does not start; with its last words.
+    pub async fn start(recipe: &Recipe, number: usize, redis_port: u16) -> anyhow::Result<Self> {
         let name = format!("node {number}");
         let mut process = Process::start(name.clone(), &mut recipe.command(number, redis_port)?)?;
         if let Some(stderr) = process.take_stderr() {
@@ -116,7 +130,7 @@ impl Node {
             // It ends with the node.
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    eprintln!("{name} | {line}");
+                    crate::view::note(&format!("{name} | {line}"));
                 }
             });
         }
@@ -136,7 +150,11 @@ impl Node {
     }
 
     /// Waits until it serves, as a member of its cluster.
-    pub(crate) async fn ready(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// That it ended, or takes too long.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.process.status()? {
@@ -155,7 +173,8 @@ impl Node {
 
 impl Recipe {
     /// The end of a node's log, if it is a file, for an error.
-    pub(crate) fn last_words(&self, number: usize) -> String {
+    #[must_use]
+    pub fn last_words(&self, number: usize) -> String {
         let log = std::fs::read_to_string(self.log_file(number)).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(20)..];

@@ -11,7 +11,7 @@ use tokio::{
 const HEADERS_MAX: usize = 64;
 
 /// A connection to a server.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     /// What came and was not yet taken.
     came: Vec<u8>,
@@ -19,22 +19,26 @@ pub(crate) struct Connection {
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    /// From 100 to 599.
+    pub status: u16,
     /// In the order in which they came; names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// Whole, and without the framing of chunks.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// The value of a header.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// A request whose body is one piece.
-pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+#[must_use]
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut text =
         format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -45,19 +49,27 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
 }
 
 /// Asks once, on a connection of its own.
-pub(crate) async fn get(address: &str, path: &str) -> io::Result<Answer> {
+///
+/// # Errors
+///
+/// That there is no connection, or no whole answer.
+pub async fn get(address: &str, path: &str) -> io::Result<Answer> {
     Connection::open(address).await?.ask(&request("GET", path, &[], "")).await
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &str) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// That there is no connection.
+    pub async fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, came: Vec::new() })
     }
 
     /// Whether another request may be sent: the server has not closed it.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         let mut byte = [0];
         // Bytes that nobody asked for are for the next request to complain about.
         match self.stream.try_read(&mut byte) {
@@ -67,7 +79,11 @@ impl Connection {
     }
 
     /// Sends a request and waits for its answer.
-    pub(crate) async fn ask(&mut self, request: &str) -> io::Result<Answer> {
+    ///
+    /// # Errors
+    ///
+    /// That the connection ended before the answer did, or that it is no answer.
+    pub async fn ask(&mut self, request: &str) -> io::Result<Answer> {
         if !self.came.is_empty() {
             return Err(io::Error::other("there was more than one answer to the request before this one"));
         }

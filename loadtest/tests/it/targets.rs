@@ -1,0 +1,168 @@
+//! Targets that are not as they should be, and wrong use: each is told, with what to do, and nothing is loaded.
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+use crate::{
+    command::{Running, Told, loadtest},
+    liar::{Liar, Lie},
+};
+
+const SHORT: [&str; 8] = ["--rate", "50", "--duration", "500ms", "--warm-up", "0s", "--wait", "200ms"];
+
+async fn echo(more: &[&str]) -> Told {
+    loadtest(["run", "echo"].iter().chain(&SHORT).chain(more)).await
+}
+
+/// A server that answers every connection with these bytes, and then closes it.
+async fn answers(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    serve(listener, bytes);
+    format!("http://{address}")
+}
+
+fn serve(listener: TcpListener, bytes: &'static [u8]) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut received = [0; 1024];
+                if client.read(&mut received).await.is_ok_and(|count| count > 0) {
+                    // Clients that have seen enough are gone.
+                    let _ = client.write_all(bytes).await;
+                }
+            });
+        }
+    })
+}
+
+/// A manifest with an action for scenarios of `echo`.
+fn manifest(folder: &std::path::Path) -> String {
+    let file = folder.join("actions.json");
+    let actions = r#"{"build":"x","actions":[{"reference":"r","id":"r","name":"echo"}]}"#;
+    std::fs::write(&file, actions).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+async fn garbage(bytes: &'static [u8]) -> Told {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, manifest) = (answers(bytes).await, manifest(folder.path()));
+    echo(&["--target", &url, "--manifest", &manifest, "--json", "--quiet"]).await
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let told = echo(&["--target", &url]).await;
+    assert_eq!(told.code, Some(1), "{}", told.error);
+    assert!(told.error.contains(&url) && told.error.contains("--wait"), "{}", told.error);
+}
+
+#[tokio::test]
+async fn a_target_that_starts_late_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (url, manifest) = (format!("http://{place}"), manifest(folder.path()));
+    let words = ["run", "echo", "--rate", "50", "--duration", "500ms", "--warm-up", "0s", "--wait", "1m"];
+    let more = ["--target", &url, "--manifest", &manifest, "--json"];
+    let mut running = Running::start(words.into_iter().chain(more));
+    running.says("waiting for").await;
+    let _server =
+        serve(TcpListener::bind(place).await.unwrap(), b"HTTP/1.1 404 Not\r\ncontent-length: 0\r\n\r\n");
+    assert!(running.end().await.results()["total"]["requests"].as_u64().unwrap() > 10);
+}
+
+#[tokio::test]
+async fn a_run_that_is_interrupted_says_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let liar = Liar::start(Lie::Nothing, folder.path().join("ledger")).await.unwrap();
+    let url = format!("http://{}", liar.address);
+    let words = ["run", "echo", "--rate", "100", "--duration", "1h", "--warm-up", "0s", "--json"];
+    let mut running = Running::start(words.into_iter().chain(["--target", &url, "--admin", &url]));
+    running.says(" done ").await;
+    running.interrupt();
+    let told = running.end().await;
+    let results = told.results();
+    assert!(results["partial"].as_str().unwrap().starts_with("stopped by hand after"), "{}", told.error);
+    assert!(results["total"]["requests"].as_u64().unwrap() > 10);
+}
+
+#[tokio::test]
+async fn answers_that_are_none_are_counted_and_break_a_promise() {
+    for bytes in
+        [&b"hello\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort", b"\x16\x03\x01\x00"]
+    {
+        let told = garbage(bytes).await;
+        assert_eq!(told.code, Some(1), "{}", told.error);
+        assert_eq!(told.broken()[0].0, "truth");
+        assert!(told.results()["total"]["outcomes"]["broken"].as_u64().unwrap() > 10);
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_told() {
+    let bytes = b"HTTP/1.1 302 Found\r\nlocation: http://192.0.2.7/\r\ncontent-length: 0\r\n\r\n";
+    let told = garbage(bytes).await;
+    let warnings = told.results()["generator"]["warnings"].to_string();
+    assert!(warnings.contains("redirects to http://192.0.2.7/"), "{warnings}");
+}
+
+#[tokio::test]
+async fn whoever_speaks_no_tls_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = answers(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.replace("http:", "https:");
+    let told = echo(&["--target", &url, "--manifest", &manifest(folder.path()), "--json", "--quiet"]).await;
+    let results = told.results();
+    assert!(results["total"]["outcomes"]["broken"].as_u64().unwrap() > 10, "{results}");
+    assert_eq!(told.code, Some(1));
+}
+
+#[tokio::test]
+async fn servers_of_others_are_loaded_only_by_who_owns_them() {
+    let told = echo(&["--target", "http://192.0.2.7"]).await;
+    assert_eq!(told.code, Some(2));
+    assert!(told.error.contains("--i-own-this-target"), "{}", told.error);
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_with_a_scenario_is_told_at_once_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.toml");
+    let text =
+        "[load]\nrate = 0\nduraton = \"1s\"\n\n[[operation]]\nname = \"x\"\naction = \"echo\"\nweight = -1\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let told = loadtest(["run", file, "--target", "http://127.0.0.1:9"]).await;
+    assert_eq!(told.code, Some(2), "{}", told.error);
+    for expected in ["wrong.toml:2", "wrong.toml:3", "`duration`", "wrong.toml:8"] {
+        assert!(told.error.contains(expected), "{expected}: {}", told.error);
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_there_is_not_is_told_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let liar = Liar::start(Lie::Nothing, folder.path().join("ledger")).await.unwrap();
+    let url = format!("http://{}", liar.address);
+    let told = loadtest(["run", "uploads", "--target", &url, "--admin", &url]).await;
+    assert_eq!(told.code, Some(2), "{}", told.error);
+    assert!(told.error.contains("the target has no action"), "{}", told.error);
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let liar = Liar::start(Lie::Nothing, folder.path().join("ledger")).await.unwrap();
+    let url = format!("http://{}", liar.address);
+    let (nowhere, page) = (folder.path().join("none/a.json"), folder.path().join("a.html"));
+    let files = ["--out", nowhere.to_str().unwrap(), "--html", page.to_str().unwrap()];
+    let told = echo(&[&["--target", &url, "--admin", &url][..], &files].concat()).await;
+    assert_eq!(told.code, Some(2), "{}", told.error);
+    assert!(told.error.contains("none/a.json") && told.out.contains("echo"), "{}{}", told.out, told.error);
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+}
