@@ -25,6 +25,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// How long an action goes on that is not to end.
 const ENDLESS_MS: u64 = 25_000;
 
+/// How often a node is stopped, until it was asked for a page without a lease.
+const STOPS_MAX: usize = 5;
+
 impl World {
     /// Does a fault, once, and what ends it.
     pub(super) async fn inject(&mut self, fault: Fault) -> anyhow::Result<()> {
@@ -32,7 +35,16 @@ impl World {
             Fault::Calm => sleep(self.lease * 2).await,
             Fault::Pause => self.stop_node(self.lease / 2).await?,
             // Whoever writes waits for its lease to end and asks once more: time for several that do.
-            Fault::Stop => self.stop_node(self.lease * 4).await?,
+            Fault::Stop => {
+                // Whether somebody asks for a page before the lease is renewed is chance.
+                let began = self.clients.now();
+                for _ in 0..STOPS_MAX {
+                    self.stop_node(self.lease * 4).await?;
+                    if self.has_seen_fenced(began) {
+                        break;
+                    }
+                }
+            }
             Fault::Kill => self.kill_node().await?,
             Fault::Rolling => self.replace_nodes().await?,
             Fault::Cut => self.cut_node_off().await?,
@@ -264,6 +276,12 @@ impl World {
         let seen = self.clients.seen.borrow();
         let over = |read: &&Read| read.asked == pid && read.sent < at && read.ended > at;
         seen.reads.iter().filter(over).count() as u64
+    }
+
+    /// Whether a page came since then from a node without a lease.
+    fn has_seen_fenced(&self, since: u64) -> bool {
+        let seen = self.clients.seen.borrow();
+        seen.reads.iter().any(|read| read.ended > since && read.origin == Origin::Fenced)
     }
 
     /// When the log began; nothing while there is none.
