@@ -129,8 +129,13 @@ fn spawn(dir: &Path, port: u16, arguments: &[String]) -> Child {
 
 fn is_up(child: &mut Child, port: u16) -> bool {
     let started = Instant::now();
+    // Somebody else's may answer at the port that this one could not take.
+    let ours = format!("process_id:{}\r", child.id());
+    let is_ours = |answer: &str| answer.contains(&ours) || answer.starts_with("-NO");
     while started.elapsed() < START_MAX {
-        if command(port, "PING").is_ok_and(|answer| !answer.starts_with("-LOADING")) {
+        if command(port, "PING").is_ok_and(|answer| !answer.starts_with("-LOADING"))
+            && command(port, "INFO server").is_ok_and(|answer| is_ours(&answer))
+        {
             return true;
         }
         if child.try_wait().expect("our child").is_some() {
