@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use callboard_cluster::core::Input;
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
 use tokio::{
     sync::{Notify, oneshot},
@@ -20,7 +21,7 @@ use tracing::{debug, info, warn};
 
 use super::{App, Start, members};
 use crate::{
-    actors::{Begin, Leave, Retire, Standing, Tell as _},
+    actors::{Begin, Feed, Leave, Retire, Standing, Tell as _},
     build_id::BuildId,
     http::Servers,
     node::Node,
@@ -120,7 +121,17 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
     });
     let workers = members::start_slot_workers(&node.settings);
     node.membership.tell(Begin { node: Arc::clone(&node), workers });
+    serves_if_alone(&node).await?;
     Ok(node)
+}
+
+/// Returns once a node that is alone is a member of its own cluster, which takes a few turns of its membership: a call that
+/// came before would be turned away.
+async fn serves_if_alone(node: &Node) -> anyhow::Result<()> {
+    while !node.is_clustered() && !node.standing.serves() {
+        node.membership.send(Feed(Input::Tick)).await.context("the membership ended before it began")?;
+    }
+    Ok(())
 }
 
 /// At start each action is named with its package, so that nobody publishes what he did not mean to.
