@@ -1,7 +1,7 @@
 //! Breaks a cluster of its own under load, and checks that it kept its word.
 //!
-//! Reading order: [`timetable`] says when which [`fault`] is done; [`inject`] does it to the [`fleet`]; [`run`] has the load
-//! driven meanwhile, and writes down what came of each, with its [`recovery`].
+//! Reading order: [`timetable`] says when which [`fault`] is done; [`inject`] does it to the [`fleet`]; [`carry_out`] keeps the
+//! appointments while load is driven, and says what came of each; [`recovery`] is what is known when all is over.
 
 mod fault;
 mod fleet;
