@@ -25,6 +25,23 @@ pub(crate) fn arguments() -> [Arg; 5] {
     ]
 }
 
+/// For commands that make one run: what it is held to, if it is.
+pub(crate) fn slo_argument() -> Arg {
+    Arg::new("slo").long("slo").value_name("OBJECTIVES").help(
+        "What has to hold, or the run does not pass, such as p99<20ms,errors<0.1%: bounds on p50, p90, p99, p99.9, max, \
+         errors and achieved",
+    )
+}
+
+/// What it says.
+///
+/// # Errors
+///
+/// Everything that is wrong with the objectives.
+pub(crate) fn slo(arguments: &ArgMatches) -> anyhow::Result<Option<Slo>> {
+    arguments.get_one::<String>("slo").map(|slo| slo.parse().context("--slo")).transpose()
+}
+
 /// What these arguments say.
 ///
 /// # Errors

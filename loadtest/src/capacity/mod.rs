@@ -7,7 +7,7 @@
 mod command;
 mod slo;
 
-pub(crate) use command::{arguments, options};
+pub(crate) use command::{arguments, options, slo, slo_argument};
 pub(crate) use slo::Slo;
 
 use crate::{
@@ -66,6 +66,8 @@ pub(crate) enum EndOfSearch {
     RateMax,
     /// The objectives hold at no rate.
     Nothing,
+    /// Somebody had enough of it.
+    Stopped,
 }
 
 /// One rate, tried once.
@@ -107,8 +109,12 @@ impl Search {
         let (mut held, mut beyond) = (None, None);
         while let Some(rate) = self.next(held, beyond.map(|(rate, _)| rate)) {
             match self.try_rate(rate, slo, measures, &mut trials).await? {
-                TrialVerdict::Held => held = Some(rate),
-                verdict => beyond = Some((rate, verdict)),
+                None => {
+                    let beyond = beyond.map(|(rate, _)| rate);
+                    return Ok(Capacity { rate: held, beyond, end: EndOfSearch::Stopped, trials });
+                }
+                Some(TrialVerdict::Held) => held = Some(rate),
+                Some(verdict) => beyond = Some((rate, verdict)),
             }
         }
         let end = match (held, beyond) {
@@ -133,29 +139,33 @@ impl Search {
         }
     }
 
-    /// What most trials of a rate say. Without a majority it is not accepted.
+    /// What most trials of a rate say. Without a majority it is not accepted. Nothing, if one of them was stopped.
     async fn try_rate(
         &self,
         rate: f64,
         slo: &Slo,
         measures: &mut impl Measures,
         trials: &mut Vec<Trial>,
-    ) -> anyhow::Result<TrialVerdict> {
+    ) -> anyhow::Result<Option<TrialVerdict>> {
         let mut of_rate = Vec::new();
         for _ in 0..self.repeats.max(1) {
-            let trial = Trial::of(rate, slo, &measures.measure(rate).await?);
+            let results = measures.measure(rate).await?;
+            if results.partial.is_some() {
+                return Ok(None);
+            }
+            let trial = Trial::of(rate, slo, &results);
             of_rate.push(trial.verdict);
             trials.push(trial);
         }
         let many = |wanted| of_rate.iter().filter(|verdict| **verdict == wanted).count();
         let majority = of_rate.len() / 2 + 1;
-        Ok(if many(TrialVerdict::Held) >= majority {
+        Ok(Some(if many(TrialVerdict::Held) >= majority {
             TrialVerdict::Held
         } else if many(TrialVerdict::Generator) > many(TrialVerdict::NotHeld) {
             TrialVerdict::Generator
         } else {
             TrialVerdict::NotHeld
-        })
+        }))
     }
 }
 
@@ -174,6 +184,12 @@ impl Trial {
 }
 
 impl Capacity {
+    /// Whether a rate was found that holds, and everything was tried.
+    #[must_use]
+    pub(crate) fn passes(&self) -> bool {
+        self.rate.is_some() && self.end != EndOfSearch::Stopped
+    }
+
     /// How many of the trials of this rate say so, and of how many.
     #[must_use]
     pub(crate) fn agreement(&self, rate: f64, verdict: TrialVerdict) -> (usize, usize) {
@@ -200,6 +216,10 @@ impl Capacity {
             })
         };
         match (self.rate, self.end) {
+            (rate, EndOfSearch::Stopped) => {
+                let held = rate.map_or_else(|| "No rate was seen to hold".to_owned(), held);
+                format!("{held}. The search was stopped by hand before it was over.")
+            }
             (Some(rate), EndOfSearch::Found) => {
                 format!("{}. It does not hold at {}.", held(rate), beyond(TrialVerdict::NotHeld))
             }

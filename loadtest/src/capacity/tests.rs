@@ -147,6 +147,22 @@ async fn what_cannot_be_measured_ends_the_search_with_its_reason() {
     assert_eq!(error.to_string(), "connection refused");
 }
 
+#[tokio::test]
+async fn a_search_that_is_stopped_says_what_it_has() {
+    /// Somebody has enough of it at the second rate.
+    struct Stopped(u32);
+    impl Measures for Stopped {
+        async fn measure(&mut self, rate: f64) -> anyhow::Result<Results> {
+            self.0 += 1;
+            let partial = (self.0 > Search::default().repeats).then(|| "stopped by hand".to_owned());
+            Ok(Results { partial, ..run(rate, rate, 1_000, 0.1) })
+        }
+    }
+    let found = Search::default().run(&slo(), &mut Stopped(0)).await.unwrap();
+    assert_eq!((found.rate, found.trials.len(), found.passes()), (Some(100.0), 3, false));
+    assert!(found.sentence().contains("stopped by hand"), "{}", found.sentence());
+}
+
 #[test]
 fn a_run_in_which_nothing_ended_holds_nothing() {
     assert!(slo().judge(&run(100.0, 0.0, 0, 0.0)).iter().all(|objective| !objective.held));

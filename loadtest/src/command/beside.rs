@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::{
-    OrWrongUse as _,
+    OrWrongUse as _, drive,
     options::{
         FIRST, LoadOptions, OTHER, TargetOptions, load_arguments, side_arguments, trust_arguments, typed,
     },
@@ -22,7 +22,7 @@ use crate::{
     results::Results,
     scenario::Scenario,
     target::{Catalogue, Targets},
-    view,
+    view::{self, Mode},
 };
 
 pub(super) fn command() -> Command {
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &ArgMatches) -> anyhow::Result<Told> {
         Print::Json => beside.json()?,
         Print::Nothing => String::new(),
     };
-    Ok(Told { text, written, problems: Vec::new(), passes: beside.violations() == 0 })
+    Ok(Told { text, written, problems: Vec::new(), passes: beside.passes() })
 }
 
 /// Servers of one kind.
@@ -111,7 +111,7 @@ impl Side {
             pace: Pace::Open,
             in_flight_max: load.in_flight_max,
         };
-        Run::new(plan).drive().await
+        drive(Run::new(plan), Mode::Quiet).await
     }
 }
 
@@ -143,6 +143,10 @@ async fn in_turn(
                 let file = folder.join(format!("round-{round}-{file}.json"));
                 write(&file, &results)?;
                 written.push(file);
+            }
+            if let Some(why) = &results.partial {
+                beside.stopped(why);
+                return Ok((beside, written));
             }
             both.push(results);
         }

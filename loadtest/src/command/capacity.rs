@@ -4,7 +4,7 @@ use clap::{ArgMatches, Command};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::{
-    OrWrongUse as _,
+    OrWrongUse as _, drive,
     options::{
         FIRST, LoadOptions, TargetOptions, flag, load_arguments, side_arguments, trust_arguments, typed,
     },
@@ -20,7 +20,7 @@ use crate::{
     results::Results,
     scenario::{Rate, Scenario},
     target::{Catalogue, Targets},
-    view,
+    view::{self, Mode},
 };
 
 pub(super) fn command() -> Command {
@@ -63,7 +63,7 @@ async fn look(
     let (targets, catalogue) = targets.open(&scenario.load, view::note).await?;
     let mut measuring = Measuring { scenario, targets, catalogue, load, is_quiet, trials: 0 };
     let found = search.run(slo, &mut measuring).await?;
-    Ok(Told { text: found.text(), written: Vec::new(), problems: Vec::new(), passes: found.rate.is_some() })
+    Ok(Told { text: found.text(), written: Vec::new(), problems: Vec::new(), passes: found.passes() })
 }
 
 /// Runs the scenario at any rate, against the same targets.
@@ -96,7 +96,7 @@ impl Measures for Measuring {
             pace: Pace::Open,
             in_flight_max: self.load.in_flight_max,
         });
-        let results = run.drive().await?;
+        let results = drive(run, Mode::Quiet).await?;
         if !self.is_quiet {
             let (achieved, p99_us) = (results.total.rate_achieved, results.total.latency.p99_us);
             view::note(&format!("{rate:.1} per second: {achieved:.1} achieved, p99 {p99_us} us"));

@@ -15,13 +15,13 @@ use tokio::{
 };
 
 use super::{
-    OrWrongUse as _,
+    OrWrongUse as _, drive,
     options::{LoadOptions, duration, load_arguments, typed},
     run::EXAMPLES_MAX,
-    stop_when_asked,
     which::{scenario, scenario_argument},
 };
 use crate::{
+    capacity::{Slo, slo, slo_argument},
     chaos::{self, Appointment, Fault, Fleet, Settings, carry_out, fill_in_recovery, time_needed, timetable},
     client::Trust,
     engine::{Pace, Plan, Run, raise_descriptors},
@@ -31,7 +31,7 @@ use crate::{
     results::Results,
     scenario::Scenario,
     target::{Catalogue, Kind, Source, Targets},
-    view::{self, EndEarly, Mode, View},
+    view::{self, Mode},
 };
 
 /// Most nodes: more than a machine has cores many times over.
@@ -88,6 +88,7 @@ pub(super) fn command() -> Command {
         )
         // The rate is that of the whole cluster, as for targets that others started.
         .args(load_arguments())
+        .arg(slo_argument())
         .args(Files::arguments())
         .args(Print::arguments())
 }
@@ -114,6 +115,7 @@ struct Options {
     settings: Settings,
     appointments: Vec<Appointment>,
     folder: Option<PathBuf>,
+    slo: Option<Slo>,
     is_quiet: bool,
 }
 
@@ -145,6 +147,7 @@ impl Options {
             settings,
             appointments,
             folder: arguments.get_one("folder").cloned(),
+            slo: slo(arguments)?,
             is_quiet: arguments.get_flag("quiet"),
         })
     }
@@ -185,7 +188,7 @@ pub(super) fn run(arguments: &ArgMatches) -> anyhow::Result<Told> {
 }
 
 async fn break_it(options: Options, folder: &Path) -> anyhow::Result<Results> {
-    let Options { scenario, load, settings, appointments, is_quiet, .. } = options;
+    let Options { scenario, load, settings, appointments, slo, is_quiet, .. } = options;
     raise_descriptors(scenario.load.connections_max as u64 * settings.nodes as u64)?;
     let targets = Targets::new(&scenario.load, Kind::Callboard, Trust::System);
     let ledger = Some(chaos::ledger(folder));
@@ -210,8 +213,6 @@ async fn break_it(options: Options, folder: &Path) -> anyhow::Result<Results> {
         pace: Pace::Open,
         in_flight_max: load.in_flight_max,
     });
-    let end = EndEarly::default();
-    let view = View::begin(Mode::fitting(is_quiet), run.snapshots(), end.clone())?;
     let handle = run.handle();
     let breaking = spawn_local(async move {
         let carried = carry_out(fleet, &handle, &settings, &appointments).await;
@@ -220,14 +221,11 @@ async fn break_it(options: Options, folder: &Path) -> anyhow::Result<Results> {
         }
         carried
     });
-    let stopping = spawn_local(stop_when_asked(run.handle(), end));
-    let results = run.drive().await;
-    stopping.abort();
-    view.end();
-    let mut results = results?;
+    let mut results = drive(run, Mode::fitting(is_quiet)).await?;
     let mut carried = breaking.await.context("whoever breaks the cluster panicked")?;
     results.faults = carried.faults;
     fill_in_recovery(&mut results);
+    results.objectives = slo.map(|slo| slo.judge(&results)).unwrap_or_default();
     if results.partial.is_none() {
         progress("stopping the nodes".to_owned());
         carried.fleet.stop().await?;

@@ -11,11 +11,13 @@ mod which;
 use std::{process::ExitCode, time::Duration};
 
 use clap::Command;
+use tokio::task::spawn_local;
 
 use crate::{
-    engine::Handle,
+    engine::{Handle, Run},
     machine, report,
-    view::{self, EndEarly},
+    results::Results,
+    view::{self, EndEarly, Mode, View},
 };
 
 /// Ends with 0 if all is well, 1 if a promise was broken or a run failed, 2 if it was used in a wrong way.
@@ -95,12 +97,23 @@ impl<T> OrWrongUse<T> for anyhow::Result<T> {
     }
 }
 
+/// Drives a run while it is shown, until it is over or somebody has had enough of it.
+pub(crate) async fn drive(run: Run, mode: Mode) -> anyhow::Result<Results> {
+    let end = EndEarly::default();
+    let view = View::begin(mode, run.snapshots(), end.clone())?;
+    let stopping = spawn_local(stop_when_asked(run.handle(), end));
+    let results = run.drive().await;
+    stopping.abort();
+    view.end();
+    results
+}
+
 /// How often it is looked whether the screen was asked to end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A first Ctrl-C, or the key on the screen, ends the load and gives a partial result; a Ctrl-C after it ends the process
 /// at once. Never ends by itself.
-pub(crate) async fn stop_when_asked(run: Handle, end: EndEarly) {
+async fn stop_when_asked(run: Handle, end: EndEarly) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = asked(&end) => {}

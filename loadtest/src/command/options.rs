@@ -220,7 +220,8 @@ impl LoadOptions {
             in_flight_max: count("in-flight-max").expect("it has a default"),
             duration: arguments.get_one("duration").copied(),
             warm_up: arguments.get_one("warm-up").copied(),
-            rate: arguments.get_one("rate").copied(),
+            // Where a rate is looked for, none is said.
+            rate: arguments.try_get_one("rate").ok().flatten().copied(),
             connections_max: count("connections-max"),
         }
     }

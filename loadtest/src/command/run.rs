@@ -3,27 +3,24 @@
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Command};
-use tokio::{
-    runtime::{Builder, LocalOptions},
-    task::spawn_local,
-};
+use tokio::runtime::{Builder, LocalOptions};
 
 use super::{
-    OrWrongUse as _,
+    OrWrongUse as _, drive,
     options::{
         FIRST, LoadOptions, TargetOptions, file, flag, load_arguments, side_arguments, trust_arguments, typed,
     },
-    stop_when_asked,
     which::{scenario, scenario_argument},
 };
 use crate::{
+    capacity::{Slo, slo, slo_argument},
     engine::{Pace, Plan, Run},
     operation::Operations,
     oracle::{self, Oracles},
     report::{Files, Print, Told, close},
     results::Results,
     scenario::Scenario,
-    view::{self, EndEarly, Mode, View},
+    view::{self, Mode},
 };
 
 /// Most violations of one promise that are shown with their history.
@@ -42,6 +39,7 @@ pub(super) fn command() -> Command {
             "Asks as fast as answers come, on all connections: says how much is carried, and not how long \
              anybody waits",
         ))
+        .arg(slo_argument())
         .arg(file("ledger", "The file that the ledger actions of the application append to"))
         .args(Files::arguments())
         .args(Print::arguments())
@@ -54,6 +52,7 @@ struct Options {
     load: LoadOptions,
     pace: Pace,
     ledger: Option<PathBuf>,
+    slo: Option<Slo>,
     is_quiet: bool,
 }
 
@@ -68,6 +67,7 @@ impl Options {
             load,
             pace: if arguments.get_flag("saturate") { Pace::Saturating } else { Pace::Open },
             ledger: arguments.get_one::<PathBuf>("ledger").cloned(),
+            slo: slo(arguments)?,
             is_quiet: arguments.get_flag("quiet"),
         })
     }
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &ArgMatches) -> anyhow::Result<Told> {
 }
 
 async fn load(options: Options) -> anyhow::Result<Results> {
-    let Options { scenario, targets, load, pace, ledger, is_quiet } = options;
+    let Options { scenario, targets, load, pace, ledger, slo, is_quiet } = options;
     let progress = |line: &str| {
         if !is_quiet {
             view::note(line);
@@ -105,11 +105,7 @@ async fn load(options: Options) -> anyhow::Result<Results> {
         pace,
         in_flight_max: load.in_flight_max,
     });
-    let end = EndEarly::default();
-    let view = View::begin(Mode::fitting(is_quiet), run.snapshots(), end.clone())?;
-    let stopping = spawn_local(stop_when_asked(run.handle(), end));
-    let results = run.drive().await;
-    stopping.abort();
-    view.end();
-    results
+    let mut results = drive(run, Mode::fitting(is_quiet)).await?;
+    results.objectives = slo.map(|slo| slo.judge(&results)).unwrap_or_default();
+    Ok(results)
 }

@@ -17,6 +17,8 @@ pub(crate) struct Beside {
     /// Promises that were broken by either, and what is to be known of the figures.
     remarks: Vec<String>,
     violations: u64,
+    /// Not all rounds that were asked for are in it.
+    is_partial: bool,
 }
 
 /// A figure of an operation.
@@ -57,7 +59,10 @@ impl Beside {
             let broken = results.oracles.iter().filter(|oracle| oracle.violations > 0);
             self.remarks.extend(broken.map(|oracle| {
                 self.violations += oracle.violations;
-                format!("{name} broke a promise {} times: {}", oracle.violations, oracle.promise)
+                let history =
+                    oracle.examples.first().map(|example| example.history.join("; ")).unwrap_or_default();
+                let (oracle, times, promise) = (&oracle.name, oracle.violations, &oracle.promise);
+                format!("{name} broke a promise, {times} times: {oracle}: {promise}: {history}")
             }));
             self.remarks
                 .extend(results.generator.warnings.iter().map(|warning| format!("{name}: {warning}")));
@@ -65,9 +70,15 @@ impl Beside {
         Ok(())
     }
 
-    /// How many promises were broken.
-    pub(crate) fn violations(&self) -> u64 {
-        self.violations
+    /// A round was not finished: why.
+    pub(crate) fn stopped(&mut self, why: &str) {
+        self.is_partial = true;
+        self.remarks.push(format!("Not all rounds are here: {why}"));
+    }
+
+    /// Whether all rounds are in it, and neither broke a promise.
+    pub(crate) fn passes(&self) -> bool {
+        !self.is_partial && self.violations == 0
     }
 
     /// The lines as JSON.
@@ -155,9 +166,23 @@ mod tests {
         let (mut calm, broken) = (sample::calm(), sample::results());
         calm.scenario.clone_from(&broken.scenario);
         let beside = beside(&[(&calm, &broken)]);
-        assert!(beside.violations() > 0);
+        assert!(!beside.passes());
         assert!(beside.text().contains("there broke a promise"), "{}", beside.text());
         assert!(beside.json().unwrap().contains("callboard-loadtest-beside/1"));
+    }
+
+    #[test]
+    fn what_was_stopped_says_so_and_shows_the_rounds_before() {
+        let calm = sample::calm();
+        let mut beside = beside(&[(&calm, &calm)]);
+        assert!(beside.passes());
+        beside.stopped("stopped by hand after 2.0 s");
+        assert!(!beside.passes());
+        let text = beside.text();
+        assert!(
+            text.contains("Medians of 1 rounds") && text.contains("stopped by hand after 2.0 s"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -93,6 +93,36 @@ async fn a_run_that_is_interrupted_says_what_it_has() {
 }
 
 #[tokio::test]
+async fn a_search_that_is_interrupted_says_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let liar = Liar::start(Lie::Nothing, folder.path().join("ledger")).await.unwrap();
+    let url = format!("http://{}", liar.address);
+    let words =
+        ["capacity", "echo", "--duration", "200ms", "--warm-up", "0s", "--repeats", "1", "--start", "20"];
+    let more = ["--slo", "p99<10s,errors<1%,achieved>0.5", "--target", &url, "--admin", &url];
+    let mut running = Running::start(words.into_iter().chain(more));
+    running.says("achieved").await;
+    running.interrupt();
+    let told = running.end().await;
+    assert_eq!(told.code, Some(1), "{}", told.error);
+    assert!(told.out.contains("stopped by hand") && told.out.contains("20.0/s"), "{}", told.out);
+}
+
+#[tokio::test]
+async fn a_run_is_held_to_its_objectives() {
+    let folder = tempfile::tempdir().unwrap();
+    let liar = Liar::start(Lie::Nothing, folder.path().join("ledger")).await.unwrap();
+    let url = format!("http://{}", liar.address);
+    for (slo, code) in [("max<60s,errors<1%", 0), ("p50<1us", 1), ("p98<1s", 2)] {
+        let told = echo(&["--target", &url, "--admin", &url, "--json", "--quiet", "--slo", slo]).await;
+        assert_eq!(told.code, Some(code), "{slo}: {}", told.error);
+        if code < 2 {
+            assert_eq!(told.results()["objectives"][0]["held"], code == 0, "{slo}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn answers_that_are_none_are_counted_and_break_a_promise() {
     for bytes in
         [&b"hello\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort", b"\x16\x03\x01\x00"]
