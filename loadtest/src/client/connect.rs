@@ -36,6 +36,11 @@ impl Endpoint {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
+    /// Whether it can be spoken to: if not, no request has to find out.
+    pub(crate) async fn check(&self) -> Result<(), Broken> {
+        self.connect().await.map(drop)
+    }
+
     /// Opens a connection.
     pub(super) async fn connect(&self) -> Result<TokioIo<Stream>, Broken> {
         let connecting = timeout(CONNECT_TIMEOUT, self.open()).await;

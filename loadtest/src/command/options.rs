@@ -131,6 +131,12 @@ impl TargetOptions {
         let targets = Targets::new(load, self.kind, self.trust.clone());
         for place in &self.places {
             target::wait(place, self.wait, &mut progress).await?;
+            place.endpoint(&self.trust, load.http)?.check().await.with_context(|| {
+                format!(
+                    "{}: --cacert FILE believes the authority that signed its certificate, --insecure believes anybody",
+                    place.url
+                )
+            })?;
             targets.add(place.clone())?;
         }
         Ok((targets, Catalogue::read(&self.source, &self.trust).await?))

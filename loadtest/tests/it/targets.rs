@@ -147,9 +147,70 @@ async fn whoever_speaks_no_tls_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let url = answers(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.replace("http:", "https:");
     let told = echo(&["--target", &url, "--manifest", &manifest(folder.path()), "--json", "--quiet"]).await;
-    let results = told.results();
-    assert!(results["total"]["outcomes"]["broken"].as_u64().unwrap() > 10, "{results}");
-    assert_eq!(told.code, Some(1));
+    assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{}", told.error);
+    assert!(told.error.contains(&url), "{}", told.error);
+}
+
+/// A server with a certificate that somebody signed whom nobody knows, and the file of that authority.
+async fn with_certificate(folder: &std::path::Path) -> (String, String) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let root = authority.self_signed(&key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, key);
+    let own = rcgen::KeyPair::generate().unwrap();
+    let names = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = names.signed_by(&own, &issuer).unwrap();
+    let file = folder.join("authority.pem");
+    std::fs::write(&file, root.pem()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls::pki_types::PrivateKeyDer::try_from(own.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who does not believe us hangs up.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut received = [0; 4096];
+                while client.read(&mut received).await.is_ok_and(|count| count > 0) {
+                    let answer = b"HTTP/1.1 503 No\r\ncallboard-outcome: not-run\r\ncallboard-error: draining\r\ncontent-length: 0\r\n\r\n";
+                    if client.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (format!("https://{address}"), file.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_certificate_of_somebody_unknown_is_believed_only_if_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, authority) = with_certificate(folder.path()).await;
+    let manifest = manifest(folder.path());
+    let target = ["--target", &url, "--manifest", &manifest, "--json", "--quiet"];
+    let told = echo(&target).await;
+    assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{}", told.error);
+    for expected in [&url, "--cacert", "--insecure", "certificate"] {
+        assert!(told.error.contains(expected), "{expected}: {}", told.error);
+    }
+    for trust in [&["--insecure"][..], &["--cacert", &authority]] {
+        let told = echo(&[&target[..], trust].concat()).await;
+        let outcomes = told.results()["total"]["outcomes"].clone();
+        assert!(outcomes["not-run"].as_u64().unwrap() > 10 && outcomes["broken"].is_null(), "{outcomes}");
+    }
 }
 
 #[tokio::test]
