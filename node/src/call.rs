@@ -12,7 +12,7 @@ use callboard_protocol::{action::CallId, identity::FencingToken};
 use tokio::sync::Notify;
 
 use crate::{
-    arguments::CallArguments, context::Principal, node::Node, registry::RegisteredAction,
+    arguments::CallArguments, context::Principal, drain::InFlight, node::Node, registry::RegisteredAction,
     request::RequestHead,
 };
 
@@ -23,22 +23,6 @@ pub(crate) struct Call {
     pub(crate) arguments: CallArguments,
     /// Counts it until it ended, or was dropped without having started.
     pub(crate) in_flight: InFlight,
-}
-
-/// One accepted call, which a node that stops waits for: from before it looked whether it stops.
-pub(crate) struct InFlight(Arc<Node>);
-
-impl InFlight {
-    pub(crate) fn begin(node: &Arc<Node>) -> Self {
-        node.call_started();
-        Self(Arc::clone(node))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.call_ended();
-    }
 }
 
 /// What is known of a call besides its arguments.

@@ -23,6 +23,7 @@ mod clock;
 mod context;
 mod cookies;
 mod doctor;
+mod drain;
 mod first_connection;
 mod form;
 mod handle;

@@ -3,19 +3,16 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use callboard_cluster::cache::Versions;
 use callboard_protocol::{KeyRing, multipart, origin::AllowedOrigins, reply};
-use tokio::sync::Notify;
 
 use crate::{
     actors::{Membership, Revalidator, Standing},
     build_id::BuildId,
+    drain::Drain,
     registry::Registry,
     render_cache::RenderCache,
     renders::Renders,
@@ -50,11 +47,7 @@ pub(crate) struct Node {
     pub(crate) standing: Arc<Standing>,
     /// What is kept for idempotency keys.
     pub(crate) retained: Retained,
-    pub(crate) draining: AtomicBool,
-    /// Calls that run, on all threads, whether somebody waits for them or not.
-    pub(crate) in_flight: AtomicUsize,
-    /// Told when the last running call of a draining node ended.
-    pub(crate) idle: Notify,
+    pub(crate) drain: Drain,
 }
 
 impl Node {
@@ -64,27 +57,6 @@ impl Node {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
-    }
-
-    /// Returns once no call runs. Meant for a node that starts no more of them.
-    pub(crate) async fn idle(&self) {
-        loop {
-            let notified = self.idle.notified();
-            if self.in_flight.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            notified.await;
-        }
-    }
-
-    pub(crate) fn call_started(&self) {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn call_ended(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_draining() {
-            self.idle.notify_waiters();
-        }
+        self.drain.has_begun()
     }
 }

@@ -32,10 +32,11 @@ use tracing::{debug, error};
 use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit, Tell as _};
 use crate::{
     arguments::{Arriving, CallArguments},
-    call::{Call, CallInfo, InFlight},
+    call::{Call, CallInfo},
     carry::{Shipment, carried_head},
     clock,
     context::{GuardContext, Principal},
+    drain::InFlight,
     http::Refused,
     node::Node,
     registry::{Class, RegisteredAction},
@@ -59,6 +60,7 @@ pub(crate) struct Resolved {
 /// A call that its guard let in.
 pub(crate) struct Admitted {
     pub(crate) resolved: Resolved,
+    pub(crate) in_flight: InFlight,
     pub(crate) head: RequestHead,
     pub(crate) principal: Option<Principal>,
 }
@@ -111,10 +113,32 @@ impl Frontend {
         resolve(&self.node, reference)
     }
 
+    /// Takes a call whose reference was verified. From here on a node that stops waits for its body, for a while.
+    pub(crate) fn accept(&self) -> Result<InFlight, Refused> {
+        InFlight::accept(&self.node).ok_or_else(|| CallError::Draining.into())
+    }
+
+    /// What is read of a body, unless this node stops and waits for it no longer.
+    pub(crate) async fn read<T>(
+        &self,
+        reading: impl Future<Output = Result<T, Refused>>,
+    ) -> Result<T, Refused> {
+        tokio::select! {
+            biased;
+            read = reading => read,
+            () = self.node.drain.bodies_given_up() => Err(CallError::Draining.into()),
+        }
+    }
+
     /// Asks the action's guard.
-    pub(crate) async fn admit(&self, resolved: Resolved, head: RequestHead) -> Result<Admitted, Refused> {
+    pub(crate) async fn admit(
+        &self,
+        resolved: Resolved,
+        in_flight: InFlight,
+        head: RequestHead,
+    ) -> Result<Admitted, Refused> {
         let Some(guard) = &resolved.action.entry.guard else {
-            return Ok(Admitted { resolved, head, principal: None });
+            return Ok(Admitted { resolved, in_flight, head, principal: None });
         };
         let context = GuardContext::new(Arc::clone(&self.node), head);
         // The inner block makes a panic before the first await one of the guard's, too.
@@ -128,7 +152,7 @@ impl Frontend {
         };
         match asked {
             Ok(Ok(principal)) => {
-                Ok(Admitted { resolved, head: context.into_head(), principal: Some(principal) })
+                Ok(Admitted { resolved, in_flight, head: context.into_head(), principal: Some(principal) })
             }
             Ok(Err(refusal)) => Err(refusal.into()),
             Err(_) => Err(panicked("guard", guard.name)),
@@ -143,11 +167,7 @@ impl Frontend {
 
     /// Places a call and waits for its settlement. Dropping the future tells the call that nobody waits.
     pub(crate) async fn call(&self, admitted: Admitted, sent: Sent) -> Result<Answered, Refused> {
-        let in_flight = InFlight::begin(&self.node);
-        if self.node.is_draining() {
-            return Err(CallError::Draining.into());
-        }
-        let Admitted { resolved: Resolved { action, reference }, head, principal } = admitted;
+        let Admitted { resolved: Resolved { action, reference }, in_flight, head, principal } = admitted;
         let Sent { arguments, arriving, idempotency, shipment } = sent;
         let timeout = action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
         let deadline = Instant::now() + timeout;
@@ -203,7 +223,8 @@ impl Frontend {
     }
 
     /// Runs a call on this thread.
-    async fn execute(&self, call: Call) -> Result<Settlement, CallError> {
+    async fn execute(&self, mut call: Call) -> Result<Settlement, CallError> {
+        call.in_flight.has_arrived();
         let (reply, settlement) = oneshot::channel();
         if self.worker.try_send(Execute { call, reply }).is_err() {
             return Err(self.inbox_is_full());

@@ -28,9 +28,10 @@ use super::{
     slot_worker::{act, panicked, revalidations},
 };
 use crate::{
-    call::{Call, CallInfo, Cancellation, InFlight},
+    call::{Call, CallInfo, Cancellation},
     carry::{ChunkReader, FIRST_PIECE_BYTES, Room, first_piece, request_head, send_rows},
     clock,
+    drain::InFlight,
     http::carried_arguments,
     node::Node,
     registry::RegisteredAction,

@@ -10,7 +10,7 @@ use callboard_protocol::{
 };
 use tokio::sync::oneshot;
 
-use crate::{call::InFlight, carry::CarriedRows};
+use crate::{carry::CarriedRows, drain::InFlight};
 
 /// Where the answer to a call goes. Closed when the one who asked went away.
 pub(crate) type Reply = oneshot::Sender<Result<Settlement, CallError>>;

@@ -4,18 +4,15 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use anyhow::Context as _;
 use callboard_cluster::core::Input;
 use callboard_protocol::{action::VALUE_ROW, flight, multipart, origin::AllowedOrigins, reply};
 use tokio::{
-    sync::{Notify, oneshot},
-    time::{Instant, timeout_at},
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::{debug, info, warn};
 
@@ -23,6 +20,7 @@ use super::{App, Start, members};
 use crate::{
     actors::{Begin, Feed, Leave, Retire, Standing, Tell as _},
     build_id::BuildId,
+    drain::Drain,
     http::Servers,
     node::Node,
     registry::{ActionEntry, Registry},
@@ -114,9 +112,7 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
         membership,
         standing,
         retained: Retained::new(&settings),
-        draining: AtomicBool::new(false),
-        in_flight: AtomicUsize::new(0),
-        idle: Notify::new(),
+        drain: Drain::default(),
         settings,
     });
     let workers = members::start_slot_workers(&node.settings);
@@ -170,11 +166,11 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
     let admin_server = actix::spawn(servers.admin);
     stop.await;
     info!("draining");
-    node.draining.store(true, Ordering::SeqCst);
+    node.drain.begin();
     let end = Instant::now() + node.settings.drain_timeout;
     let drained = timeout_at(end, drained(&node)).await;
     if drained.is_err() {
-        warn!(calls = node.in_flight.load(Ordering::SeqCst), "stopping although calls still run");
+        warn!(calls = node.drain.in_flight(), "stopping although calls still run");
     }
     // Connections that are still being answered have the rest of the time, and no more.
     if timeout_at(end, public.stop(true)).await.is_err() {
@@ -189,17 +185,23 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
 
 /// Returns once no call runs. A member of a cluster hands over what has not started, and leaves.
 async fn drained(node: &Node) {
+    // A call whose body still arrives was accepted, and may need its line or another node: as long as it does, this one
+    // stays a member. Half of the time is left for leaving.
+    if timeout(node.settings.drain_timeout / 2, node.drain.arrived()).await.is_err() {
+        info!("bodies that still arrive are not waited for any longer");
+    }
+    node.drain.give_up_bodies();
     if node.is_clustered() {
         let (leave, left) = oneshot::channel();
         node.membership.tell(Leave(leave));
-        node.idle().await;
+        node.drain.idle().await;
         // Dropped only with the membership, and then there is nothing to wait for.
         drop(left.await);
         let (retire, retired) = oneshot::channel();
         node.revalidator.tell(Retire(retire));
         drop(retired.await);
     } else {
-        node.idle().await;
+        node.drain.idle().await;
     }
 }
 

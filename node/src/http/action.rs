@@ -64,15 +64,16 @@ async fn fetch(
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
+    let accepted = frontend.accept()?;
     let key = idempotency::key(request)?;
     let kind = BodyKind::of(request)?;
     let settings = &frontend.node.settings;
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
     body.limit(bytes_max, settings.body_timeout)?;
-    let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
+    let admitted = frontend.admit(resolved, accepted, RequestHead::of(request)).await?;
     match kind {
         BodyKind::Text => {
-            let text = body.whole().await?;
+            let text = frontend.read(body.whole()).await?;
             let idempotency = key
                 .map(|key| idempotency::of_key(&frontend.node, &admitted, key, BodyDigest::of_text(&text)));
             let arguments = frontend.decode(text.clone())?;
@@ -104,7 +105,7 @@ async fn call_beside(
     // a key came before with another body is known at the end of this one.
     let early = matches!(admitted.resolved.action.entry.class, Class::Plain) && key.is_none();
     let mut digest = FormDigest::default();
-    let (arguments, arriving) = intake.arguments(early, key.map(|_| &mut digest)).await?;
+    let (arguments, arriving) = frontend.read(intake.arguments(early, key.map(|_| &mut digest))).await?;
     let idempotency = key.map(|key| idempotency::of_key(&frontend.node, &admitted, key, digest.finish()));
     let shipment = intake.take_parts().map(|parts| Shipment::parts(&parts));
     let mut call = pin!(frontend.call(admitted, Sent { arguments, arriving, idempotency, shipment }));

@@ -33,6 +33,7 @@ use crate::{
     actors::{Answered, Frontend, Published, Replayed, Resolved, Sent, Settlement, known},
     carry::{Broken, Shipment},
     context::FormState,
+    drain::InFlight,
     node::Node,
     request::RequestHead,
 };
@@ -53,11 +54,12 @@ pub(super) async fn submit(
         FormKind::UrlEncoded => node.settings.body_bytes_max,
     };
     body.limit(bytes_max, node.settings.body_timeout)?;
-    let (parts, digest) = kind.parts(body, frontend).await?;
+    let Fields { parts, digest, accepted } = frontend.read(kind.parts(body, frontend)).await?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
         return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
     };
     let resolved = frontend.resolve(call.reference())?;
+    let accepted = accepted.map_or_else(|| frontend.accept(), Ok)?;
     let bytes_max = action_bytes_max(&resolved, node);
     if body.read_bytes() > bytes_max {
         return Err(Refused::new(
@@ -65,7 +67,7 @@ pub(super) async fn submit(
             format!("the body is larger than {bytes_max} bytes"),
         ));
     }
-    let admitted = frontend.admit(resolved, RequestHead::of(request)).await?;
+    let admitted = frontend.admit(resolved, accepted, RequestHead::of(request)).await?;
     let action = admitted.resolved.action;
     let idempotency = idempotency::of_form(node, &admitted, key, call.nonce(), digest)?;
     let arguments = decode(&call, node)?;
@@ -91,6 +93,7 @@ async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> 
     let node = &frontend.node;
     body.allow(node.settings.body_bytes_max);
     let (mut all, mut naming_fields, mut digest) = (Vec::new(), 0, FormDigest::default());
+    let mut accepted = None;
     while let Some(part) = poll_fn(|context| parts.poll_part(body, Some(&mut digest), context)).await? {
         let names = part.name.starts_with(form_action::FIELD);
         all.push(part);
@@ -100,10 +103,11 @@ async fn named_parts(mut parts: Parts, body: &mut Body, frontend: &Frontend) -> 
             let call = form_action::find(&all, &node.decode_limits).ok().flatten();
             if let Some(resolved) = call.and_then(|call| frontend.resolve(call.reference()).ok()) {
                 body.allow(action_bytes_max(&resolved, node).max(node.settings.body_bytes_max));
+                accepted = accepted.or_else(|| frontend.accept().ok());
             }
         }
     }
-    Ok((all, digest.finish()))
+    Ok(Fields { parts: all, digest: digest.finish(), accepted })
 }
 
 /// The arguments of a form: those that the page bound, then the form itself.
@@ -200,8 +204,13 @@ fn html_error(status: u16, detail: &str) -> HttpResponse {
         .body(error_page(status.as_u16(), detail))
 }
 
-/// The fields of a form, and the digest of what they say.
-type Fields = (Vec<Part>, BodyDigest);
+/// What a form says.
+struct Fields {
+    parts: Vec<Part>,
+    digest: BodyDigest,
+    /// If the action that it names was known before the end of it.
+    accepted: Option<InFlight>,
+}
 
 /// How a form's fields are framed.
 enum FormKind {
@@ -242,7 +251,7 @@ impl FormKind {
                     digest.text(name, value);
                 }
                 let parts = fields.into_iter().map(|(name, value)| Part::text(name, value)).collect();
-                Ok((parts, digest.finish()))
+                Ok(Fields { parts, digest: digest.finish(), accepted: None })
             }
         }
     }

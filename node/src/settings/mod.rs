@@ -194,7 +194,8 @@ settings! {
     guard_timeout: Duration = "10s", "duration";
     /// How long to wait for a revalidation to be published before the call is answered 504 `unknown`.
     publish_timeout: Duration = "5s", "duration";
-    /// How long calls may go on after SIGTERM before the node stops without them.
+    /// How long calls may go on after SIGTERM before the node stops without them. Half of it is for bodies that still
+    /// arrive, of calls whose reference was verified before: later than that they are answered 503 and did not run.
     drain_timeout: Duration = "30s", "duration";
     /// Redis of a cluster: `redis://[user:password@]host:port`, `rediss://` for TLS, `redis-cluster://host:port,…`,
     /// `redis-sentinel://host:port,…/master`. Every node that names the same one and the same `namespace` is a

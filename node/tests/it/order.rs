@@ -34,11 +34,16 @@ impl Journal {
     }
 
     pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_for_many(text, 1);
+    }
+
+    /// Waits until something was noted so many times.
+    pub(crate) fn wait_for_many(&self, text: &str, count: usize) {
         let notes = self.0.notes.lock().expect("not poisoned");
-        let missing = |notes: &mut Vec<String>| !notes.iter().any(|note| note == text);
+        let missing = |notes: &mut Vec<String>| notes.iter().filter(|note| *note == text).count() < count;
         let waited =
             self.0.noted.wait_timeout_while(notes, Duration::from_secs(20), missing).expect("not poisoned");
-        assert!(!waited.1.timed_out(), "nobody noted {text:?}");
+        assert!(!waited.1.timed_out(), "not noted {count} times: {text:?}");
     }
 
     pub(crate) fn notes(&self) -> Vec<String> {

@@ -37,7 +37,14 @@ impl Handler<Submit> for Membership {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, context: &mut Self::Context) {
-        let Submit { submission, call, shipment, reply } = submit;
+        let Submit { submission, mut call, shipment, reply } = submit;
+        // Not before: what is told to leave then has it already.
+        call.in_flight.has_arrived();
+        if self.leaves() {
+            // A closed channel is a client that went away.
+            drop(reply.send(Err(CallError::Draining)));
+            return;
+        }
         let waiting = Waiting {
             timeout: call.info.timeout,
             keyed: submission.key.is_some(),

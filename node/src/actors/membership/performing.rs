@@ -50,6 +50,11 @@ impl Membership {
         }
     }
 
+    /// Whether it was told to leave, or has left.
+    pub(super) fn leaves(&self) -> bool {
+        !self.leaving.is_empty() || self.state == SessionState::Left
+    }
+
     /// Whether there is no cluster.
     pub(super) fn is_alone(&self) -> bool {
         matches!(self.store, SharedStore::Memory(_))
