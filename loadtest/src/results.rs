@@ -57,6 +57,9 @@ pub(crate) struct Operation {
     pub(crate) requests: u64,
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     pub(crate) statuses: BTreeMap<u16, u64>,
+    /// By the code that `callboard-error` says.
+    #[serde(default)]
+    pub(crate) error_codes: BTreeMap<String, u64>,
     /// Asked and achieved, per second.
     pub(crate) rate_asked: f64,
     pub(crate) rate_achieved: f64,
@@ -247,9 +250,13 @@ pub(crate) struct Fault {
     pub(crate) landed: BTreeMap<String, u64>,
     /// What it should have led to, and did not. Empty, or the run proves nothing.
     pub(crate) missed: Vec<String>,
-    /// Until others knew, and until all that was the victim's was done again.
+    /// Until others knew.
     pub(crate) detection_s: Option<f64>,
+    /// Until the first call of a key was answered `done` whose calls the victim had run, and another node had run it.
     pub(crate) takeover_s: Option<f64>,
+    /// Until the last request ended that was harmed.
+    #[serde(default)]
+    pub(crate) harm_s: Option<f64>,
     /// Until as many requests were done per second as before.
     pub(crate) recovery_s: Option<f64>,
     pub(crate) in_flight: u64,

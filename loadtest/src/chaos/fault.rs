@@ -56,6 +56,11 @@ impl Fault {
         }
     }
 
+    /// Whether it lasts for as long as somebody says, and leads to nothing if that is too short.
+    pub(crate) fn is_outage(self) -> bool {
+        matches!(self, Self::Pause | Self::Partition)
+    }
+
     /// Whether every client has to be told what became of his request.
     pub(crate) fn is_harmless(self) -> bool {
         self == Self::Rolling

@@ -46,6 +46,13 @@ impl Injector {
             Fault::RedisRestart | Fault::RedisFlush => "redis-server".to_owned(),
             Fault::Rolling => "every node".to_owned(),
         };
+        let process = match fault {
+            Fault::Kill | Fault::Pause | Fault::Partition => {
+                Some(self.fleet.members[place].node.process.id())
+            }
+            Fault::RedisRestart | Fault::RedisFlush | Fault::Rolling => None,
+        };
+        self.load.breaks(process);
         let mut injected = Injected { victim, effects: Effects::default(), detection: None };
         match fault {
             Fault::Kill => self.kill(place, &before, &mut injected).await?,

@@ -11,7 +11,7 @@ mod timetable;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::time::sleep;
 
 pub(crate) use fault::Fault;
@@ -44,7 +44,40 @@ pub(crate) struct Settings {
     pub(crate) environment: Vec<(String, OsString)>,
 }
 
+/// What nodes do without these settings: how long a lease stands still before it is over, and how often it is renewed.
+const CALL_FENCE: Duration = Duration::from_secs(3);
+const CALL_RENEW: Duration = Duration::from_millis(800);
+
 impl Settings {
+    /// Refuses an outage that ends before the others are sure to have noticed it: such faults do not land.
+    ///
+    /// # Errors
+    ///
+    /// That it is too short, and how long it has to be.
+    pub(crate) fn check_outage(&self) -> anyhow::Result<()> {
+        let fence = self.lease("call-fence", CALL_FENCE)?;
+        let needed = fence + self.lease("call-renew", CALL_RENEW)? * 2;
+        if let Some(fault) = self.faults.iter().find(|fault| fault.is_outage())
+            && self.outage < needed
+        {
+            bail!(
+                "--outage {:?} is too short for {fault}: a membership ends {fence:?} (call_fence) after its last renewal, \
+                 and two renewals later all know it; ask for {needed:?} or more, or for shorter ones with \
+                 --node-setting call-renew=…, call-hold=… and call-fence=…",
+                self.outage
+            );
+        }
+        Ok(())
+    }
+
+    /// A setting that is a time, as the nodes are given it.
+    fn lease(&self, flag: &str, default: Duration) -> anyhow::Result<Duration> {
+        let given = self.node_settings.iter().rev().find(|(name, _)| name.replace('_', "-") == flag);
+        given.map_or(Ok(default), |(name, value)| {
+            humantime::parse_duration(value).with_context(|| format!("--node-setting {name}={value}"))
+        })
+    }
+
     /// How its nodes are started, with everything of theirs in this folder.
     ///
     /// Nodes share a database and a ledger there, unless the environment names others.
@@ -120,7 +153,8 @@ async fn keep(
     load.mark(at, Some(until), format!("{} {}", appointment.fault, injected.victim));
     let next = appointment.at + settings.each.mul_f64(0.85);
     sleep(next.saturating_sub(load.now())).await;
-    let told = Told { at, until, in_flight: in_flight as u64, before, after: load.harm() };
+    let taken_over = load.taken_over();
+    let told = Told { at, until, taken_over, in_flight: in_flight as u64, before, after: load.harm() };
     Ok(told.of(appointment.fault, injected, settings.nodes as u64))
 }
 
@@ -138,6 +172,7 @@ pub(crate) fn fill_in_recovery(results: &mut results::Results) {
 struct Told {
     at: Duration,
     until: Duration,
+    taken_over: Option<Duration>,
     in_flight: u64,
     before: Harm,
     after: Harm,
@@ -152,7 +187,8 @@ impl Told {
         if fault.is_harmless() && lost > 0 {
             missed.push(format!("an answer to every request that says what became of it: {lost} had none"));
         }
-        let takeover = self.after.last.filter(|last| *last > self.at && effects.harmed > 0);
+        let last_harm = self.after.last.filter(|last| *last > self.at && effects.harmed > 0);
+        let since = |time: Duration| time.saturating_sub(self.at).as_secs_f64();
         results::Fault {
             fault: fault.name().to_owned(),
             victim: injected.victim,
@@ -161,11 +197,27 @@ impl Told {
             landed,
             missed,
             detection_s: injected.detection.map(|time| time.as_secs_f64()),
-            takeover_s: takeover.map(|last| last.saturating_sub(self.at).as_secs_f64()),
+            takeover_s: self.taken_over.map(since),
+            harm_s: last_harm.map(since),
             recovery_s: None,
             in_flight: self.in_flight,
             outcomes: self.after.since(&self.before),
             fenced_pages: self.after.fenced_pages - self.before.fenced_pages,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nodes_do_without_settings_is_what_their_documentation_says() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+        let documentation = std::fs::read_to_string(file).unwrap();
+        for (name, default) in [("call_fence", CALL_FENCE), ("call_renew", CALL_RENEW)] {
+            let row = format!("| [`{name}`](#{name}) | `{default:?}` |");
+            assert!(documentation.contains(&row), "{row}");
         }
     }
 }

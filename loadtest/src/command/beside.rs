@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::{
-    OrWrongUse as _, drive,
+    EXIT_CODES, OrWrongUse as _, drive,
     options::{
         FIRST, LoadOptions, OTHER, TargetOptions, load_arguments, side_arguments, trust_arguments, typed,
     },
@@ -31,6 +31,7 @@ pub(super) fn command() -> Command {
             "Asks two kinds of servers the same, round by round in turn, and prints the ratios between them",
         )
         .override_usage("callboard-loadtest beside <SCENARIO> --target <URL>... --other <URL>... [OPTIONS]")
+        .after_help(EXIT_CODES)
         .arg(scenario_argument())
         .args(side_arguments(&FIRST))
         .args(side_arguments(&OTHER))

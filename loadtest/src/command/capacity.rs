@@ -4,7 +4,7 @@ use clap::{ArgMatches, Command};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::{
-    OrWrongUse as _, drive,
+    EXIT_CODES, OrWrongUse as _, drive,
     options::{
         FIRST, LoadOptions, TargetOptions, flag, load_arguments, side_arguments, trust_arguments, typed,
     },
@@ -27,6 +27,7 @@ pub(super) fn command() -> Command {
     Command::new("capacity")
         .about("Looks for the highest rate at which objectives hold, whatever rate the scenario says; exits with 1 if they hold at none")
         .override_usage("callboard-loadtest capacity <SCENARIO> --target <URL>... --slo <BOUNDS> [OPTIONS]")
+        .after_help(EXIT_CODES)
         .arg(scenario_argument())
         .args(capacity::arguments())
         .args(side_arguments(&FIRST))

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    OrWrongUse as _, drive,
+    EXIT_CODES, OrWrongUse as _, drive,
     options::{LoadOptions, duration, load_arguments, typed},
     run::EXAMPLES_MAX,
     which::{scenario, scenario_argument},
@@ -43,7 +43,7 @@ pub(super) fn command() -> Command {
         .about("Starts a Redis and nodes of an application, loads them, breaks them, and checks that they keep their promises")
         .after_help(format!(
             "Faults:\n{faults}\n\nThe nodes share a database and a ledger in their folder, unless DATABASE_URL and LEDGER say \
-             otherwise."
+             otherwise.\n\n{EXIT_CODES}"
         ))
         .override_usage("callboard-loadtest chaos <SCENARIO> [OPTIONS]")
         .arg(scenario_argument())
@@ -73,7 +73,7 @@ pub(super) fn command() -> Command {
         )
         .args([
             time("each", "15s", "From one fault to the next"),
-            time("outage", "5s", "How long a node is paused or cut off; longer than its lease, or nothing comes of it"),
+            time("outage", "5s", "How long a node is paused or cut off; at least its call_fence and two renewals, 4.6s"),
         ])
         .args([
             pairs("node-setting", "A setting of the nodes, such as call-timeout=5s"),
@@ -135,6 +135,7 @@ impl Options {
             node_settings: pairs("node-setting").collect(),
             environment: environment.collect(),
         };
+        settings.check_outage()?;
         // A scenario knows nothing of faults: it goes on for as long as they take, unless somebody says how long.
         let needed = time_needed(settings.faults.len(), settings.each);
         scenario.load.duration = scenario.load.duration.max(needed);
@@ -286,6 +287,23 @@ mod tests {
         let refused =
             of(&["--faults", "kill,pause", "--duration", "20s"]).err().map(|error| error.to_string());
         assert!(refused.is_some_and(|error| error.contains("--duration")));
+    }
+
+    /// Goal: nobody waits for a run that cannot pass.
+    #[test]
+    fn an_outage_that_leads_to_nothing_is_refused_with_what_is_needed() {
+        let of = |more: &[&str]| {
+            let words = ["chaos", "echo", "--binary", "/bin/true"].iter().chain(more);
+            Options::of(&command().get_matches_from(words)).map(drop).map_err(|error| error.to_string())
+        };
+        let refused = of(&["--faults", "kill,pause", "--outage", "4500ms"]).unwrap_err();
+        assert!(refused.contains("too short for pause") && refused.contains("4.6s or more"), "{refused}");
+        assert_eq!(of(&["--faults", "partition", "--outage", "4600ms"]), Ok(()));
+        // It is about nothing else.
+        assert_eq!(of(&["--faults", "kill,redis-flush", "--outage", "1s"]), Ok(()));
+        let brief = ["--faults", "pause", "--node-setting", "call-fence=1500ms"];
+        let brief = [&brief[..], &["--node-setting", "call-renew=400ms", "--outage", "2300ms"]].concat();
+        assert_eq!(of(&brief), Ok(()));
     }
 
     #[test]

@@ -20,7 +20,16 @@ use crate::{
     view::{self, EndEarly, Mode, View},
 };
 
-/// Ends with 0 if all is well, 1 if a promise was broken or a run failed, 2 if it was used in a wrong way.
+/// What a script may rely on; docs/LOADTEST.md says the same.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    the run passes, also if it is doubtful or a part of one
+  1    a promise was broken, an objective (--slo) was missed, a fault did not land, `capacity` found no rate, `compare`
+       found something worse; or there was no run: no target, a node that did not start, a ledger that cannot be read
+  2    wrong use: an option, a scenario, a target that may not be loaded; a file that cannot be read or written
+  130  a second Ctrl-C";
+
+/// Ends with one of [`EXIT_CODES`].
 #[must_use]
 pub fn main() -> ExitCode {
     let matches = command().get_matches();
@@ -47,9 +56,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .after_help(
-            "Exits with 0 if all is well, 1 if a promise was broken or a run failed, 2 for wrong use.",
-        )
+        .after_help(EXIT_CODES)
         .subcommand(run::command())
         .subcommand(capacity::command())
         .subcommand(beside::command())

@@ -6,7 +6,7 @@ use clap::{ArgMatches, Command};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::{
-    OrWrongUse as _, drive,
+    EXIT_CODES, OrWrongUse as _, drive,
     options::{
         FIRST, LoadOptions, TargetOptions, file, flag, load_arguments, side_arguments, trust_arguments, typed,
     },
@@ -30,6 +30,7 @@ pub(super) fn command() -> Command {
     Command::new("run")
         .about("Loads servers as a scenario says, and checks that they keep their promises meanwhile")
         .override_usage("callboard-loadtest run <SCENARIO> --target <URL>... [OPTIONS]")
+        .after_help(EXIT_CODES)
         .arg(scenario_argument())
         .args(side_arguments(&FIRST))
         .args(trust_arguments())

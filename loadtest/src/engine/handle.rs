@@ -41,6 +41,18 @@ impl Handle {
         }
     }
 
+    /// This process, or none, is about to be broken.
+    pub(crate) fn breaks(&self, process: Option<u32>) {
+        if let Some(oracles) = self.0.oracles.borrow_mut().as_mut() {
+            oracles.breaks(process);
+        }
+    }
+
+    /// When another process had run for the first time what was for the broken one to run.
+    pub(crate) fn taken_over(&self) -> Option<Duration> {
+        self.0.oracles.borrow().as_ref().and_then(Oracles::taken_over)
+    }
+
     /// From now on this target may say nothing.
     pub(crate) fn silenced(&self, target: TargetId) {
         if let Some(oracles) = self.0.oracles.borrow_mut().as_mut() {

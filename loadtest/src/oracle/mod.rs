@@ -18,6 +18,7 @@ mod scene;
 mod shape;
 mod silence;
 mod staleness;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -215,6 +216,18 @@ impl Oracles {
             self.failed.get_or_insert(error);
         }
         self.runs.keys.killed(process);
+    }
+
+    /// This process, or none, is about to be broken.
+    pub(crate) fn breaks(&mut self, process: Option<u32>) {
+        self.runs.takeover.breaks(process);
+    }
+
+    /// When another process was the first to have run a call of one of its accounts. An account is of whoever ran its last
+    /// call when it was broken.
+    #[must_use]
+    pub(crate) fn taken_over(&self) -> Option<Duration> {
+        self.runs.takeover.taken_over()
     }
 
     /// From now on this target may say nothing, as it was killed, stopped, cut off or taken away on purpose.

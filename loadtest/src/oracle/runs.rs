@@ -11,6 +11,7 @@ use super::{
     ledger::{Ledger, Line, Run},
     marks::Mark,
     shape::Given,
+    takeover::Takeover,
     verdict::Verdicts,
 };
 use crate::{
@@ -29,6 +30,7 @@ const SILENT: &str = " (no line has come to the ledger: is it the file that LEDG
 pub(super) struct Runs {
     pub(super) calls: Calls,
     pub(super) keys: Keys,
+    pub(super) takeover: Takeover,
     ledger: Option<Ledger>,
     kind: Kind,
     /// Answers that say that a call ran, whose lines are read at the next look.
@@ -52,8 +54,8 @@ struct Returned {
 
 impl Runs {
     pub(super) fn new(ledger: Option<Ledger>, kind: Kind) -> Self {
-        let (calls, keys, waiting) = (Calls::default(), Keys::default(), VecDeque::new());
-        Self { calls, keys, ledger, kind, waiting }
+        let (calls, keys, takeover) = (Calls::default(), Keys::default(), Takeover::default());
+        Self { calls, keys, takeover, ledger, kind, waiting: VecDeque::new() }
     }
 
     /// A request has ended.
@@ -73,7 +75,7 @@ impl Runs {
         let end = RequestEnd { ended, target: observation.target, outcome, call: named };
         self.calls.ended(call.number, request, end);
         match outcome {
-            Outcome::Done => self.done(call, answer, given, verdicts),
+            Outcome::Done => self.done(call, answer, (given, ended), verdicts),
             Outcome::Failed => {
                 let what =
                     || format!("call {} was answered failed, and its action does not fail", call.number);
@@ -88,9 +90,16 @@ impl Runs {
         Keys::request_ended(call.number, outcome, &mut self.calls, &mut verdicts.order);
     }
 
-    fn done(&mut self, call: &LedgerCall, answer: Option<&Answer>, given: &Given, verdicts: &mut Verdicts) {
+    fn done(
+        &mut self,
+        call: &LedgerCall,
+        answer: Option<&Answer>,
+        (given, ended): (&Given, Moment),
+        verdicts: &mut Verdicts,
+    ) {
         let truth = &mut verdicts.truth;
-        let is_kept = answer.and_then(|answer| answer.header("callboard-replayed")) != Some("body-not-kept");
+        let replayed = answer.and_then(|answer| answer.header("callboard-replayed"));
+        let is_kept = replayed != Some("body-not-kept");
         let returned = match given {
             Given::Value(row) if is_kept => serde_json::from_slice::<Returned>(row).ok(),
             // Another promise is broken.
@@ -100,6 +109,10 @@ impl Runs {
             }
             _ => None,
         };
+        // What is replayed ran before.
+        if let (Some(returned), LedgerClass::Keyed, None) = (&returned, call.class, replayed) {
+            self.takeover.ran(&call.account, returned.pid, ended.at);
+        }
         let told = match &returned {
             None if is_kept => Err("and says nothing of its run".to_owned()),
             Some(returned) => returned.is_of(call),

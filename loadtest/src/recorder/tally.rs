@@ -9,6 +9,12 @@ use crate::{
     scenario::{self, Kind},
 };
 
+/// Most error codes that are told apart: more than there are pages in docs/errors.
+const ERROR_CODES_MAX: usize = 100;
+
+/// What stands for those beyond.
+const OTHER_CODES: &str = "other codes";
+
 /// Counts of one operation, or of all.
 pub(super) struct Tally {
     name: String,
@@ -19,6 +25,8 @@ pub(super) struct Tally {
     outcomes: Outcomes,
     /// Few, and mostly the first.
     statuses: Vec<(u16, u64)>,
+    /// As few.
+    error_codes: Vec<(String, u64)>,
     bytes_received: u64,
     latency: Histogram,
     service: Histogram,
@@ -48,6 +56,7 @@ impl Tally {
             in_time: 0,
             outcomes: Outcomes::default(),
             statuses: Vec::new(),
+            error_codes: Vec::new(),
             bytes_received: 0,
             latency: Histogram::default(),
             service: Histogram::default(),
@@ -61,6 +70,19 @@ impl Tally {
         if let End::Answered(answer) = end {
             self.bytes_received += answer.body.len() as u64;
             self.count_status(answer.status, 1);
+            if let Some(code) = answer.header("callboard-error") {
+                self.count_error_code(code, 1);
+            }
+        }
+    }
+
+    /// A server may say what it likes: of too many, the others are one.
+    fn count_error_code(&mut self, code: &str, count: u64) {
+        let is_new = self.error_codes.iter().all(|(known, _)| known != code);
+        let code = if is_new && self.error_codes.len() >= ERROR_CODES_MAX { OTHER_CODES } else { code };
+        match self.error_codes.iter_mut().find(|(known, _)| known == code) {
+            Some((_, known)) => *known += count,
+            None => self.error_codes.push((code.to_owned(), count)),
         }
     }
 
@@ -81,6 +103,9 @@ impl Tally {
         for (status, count) in &other.statuses {
             self.count_status(*status, *count);
         }
+        for (code, count) in &other.error_codes {
+            self.count_error_code(code, *count);
+        }
     }
 
     pub(super) fn finish(self, measured: Duration) -> results::Operation {
@@ -95,6 +120,7 @@ impl Tally {
             requests: latency.count,
             outcomes: self.outcomes.map(),
             statuses: self.statuses.into_iter().collect(),
+            error_codes: self.error_codes.into_iter().collect(),
             rate_asked: per_second(self.asked),
             rate_achieved: per_second(self.in_time),
             bytes_received: self.bytes_received,

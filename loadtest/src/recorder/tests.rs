@@ -115,6 +115,25 @@ fn every_end_is_counted_as_what_it_is() {
     assert_eq!(total.statuses.into_iter().collect::<Vec<_>>(), [(200, 1), (404, 1), (503, 1)]);
 }
 
+/// Operations say which error codes came, and a server cannot fill memory with its own.
+#[test]
+fn error_codes_are_counted_and_bounded() {
+    let mut recorder = Recorder::new(&scenario(0, 1));
+    let mut refused = |code: &str| {
+        let headers = HeaderMap::from_iter([(
+            hyper::header::HeaderName::from_static("callboard-error"),
+            code.parse().unwrap(),
+        )]);
+        let answer = Answer { status: 503, headers, body: Bytes::new() };
+        recorder.ended(&observation(0, 0, 1000, End::Answered(answer)));
+    };
+    ["draining", "overloaded", "draining"].iter().for_each(|code| refused(code));
+    (0..1000).for_each(|number| refused(&format!("made-up-{number}")));
+    let codes = recorder.finish(Duration::from_secs(1)).total.error_codes;
+    assert_eq!((codes["draining"], codes["overloaded"], codes.values().sum()), (2, 1, 1003));
+    assert!(codes.len() <= 101, "{}", codes.len());
+}
+
 /// What ends after the load did was not carried in that time.
 #[test]
 fn what_ends_too_late_is_no_throughput() {

@@ -31,7 +31,7 @@ struct OperationRow<'a> {
     name: &'a str,
     kind: &'a str,
     cells: Vec<String>,
-    /// Outcomes and statuses, in words.
+    /// Outcomes, statuses and error codes, in words.
     outcomes: String,
     has_errors: bool,
     is_total: bool,
@@ -170,7 +170,9 @@ fn operation_row(operation: &Operation, errors: f64, is_total: bool) -> Operatio
     cells.extend([bytes(operation.bytes_received), share(errors)]);
     let statuses = operation.statuses.iter().map(|(status, many)| format!("{status}: {}", count(*many)));
     let statuses: Vec<_> = statuses.collect();
-    let outcomes = [outcomes(&operation.outcomes), statuses.join(", ")];
+    let codes = operation.error_codes.iter().map(|(code, many)| format!("{code}: {}", count(*many)));
+    let codes: Vec<_> = codes.collect();
+    let outcomes = [outcomes(&operation.outcomes), statuses.join(", "), codes.join(", ")];
     OperationRow {
         name: &operation.name,
         kind: &operation.kind,
@@ -211,6 +213,7 @@ fn fault_rows(results: &Results) -> Vec<FaultRow<'_>> {
                 figures::seconds((fault.until_s - fault.at_s).max(0.0)),
                 after(fault.detection_s),
                 after(fault.takeover_s),
+                after(fault.harm_s),
                 after(fault.recovery_s),
                 count(fault.in_flight),
                 count(fault.outcomes.get(&Outcome::Unknown).copied().unwrap_or(0)),

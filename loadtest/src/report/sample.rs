@@ -145,6 +145,7 @@ fn operation(name: &str, kind: &str, requests: u64, median_us: f64) -> Operation
         requests,
         outcomes: BTreeMap::from([(Outcome::Done, requests - missed), (Outcome::NotRun, missed)]),
         statuses: BTreeMap::from([(200, requests - missed), (503, missed)]),
+        error_codes: BTreeMap::from([("draining".to_owned(), missed)]),
         rate_asked: requests as f64 / DURATION_S as f64,
         rate_achieved: requests as f64 / DURATION_S as f64 * 0.999,
         bytes_received: requests * 812,
@@ -238,7 +239,8 @@ fn faults() -> Vec<Fault> {
         landed: BTreeMap::from([("answers lost".to_owned(), 8), ("runs taken over".to_owned(), 21)]),
         missed: Vec::new(),
         detection_s: Some(1.21),
-        takeover_s: Some(2.4),
+        takeover_s: Some(1.3),
+        harm_s: Some(2.4),
         recovery_s: Some(3.4),
         in_flight: 31,
         outcomes: BTreeMap::from([

@@ -68,6 +68,10 @@ pub(crate) fn text(results: &Results) -> String {
     ];
     lines.extend(operations(results).lines());
     lines.push(String::new());
+    if !results.total.error_codes.is_empty() {
+        lines.extend(error_codes(results).lines());
+        lines.push(String::new());
+    }
     if results.targets.len() > 1 {
         lines.extend(targets(results).lines());
         lines.push(String::new());
@@ -78,6 +82,10 @@ pub(crate) fn text(results: &Results) -> String {
     }
     if !results.oracles.is_empty() {
         lines.extend(oracles(results).lines());
+        lines.push(String::new());
+    }
+    if results.oracles.iter().any(|oracle| !oracle.undecided.is_empty()) {
+        lines.extend(undecided(results).lines());
         lines.push(String::new());
     }
     lines.extend(histories(results));
@@ -120,6 +128,17 @@ fn operations(results: &Results) -> Table {
     table
 }
 
+/// Which answers said that something went wrong, and what.
+fn error_codes(results: &Results) -> Table {
+    let mut table = Table::new(&["answered with an error", "code", "answers"]);
+    for operation in &results.operations {
+        for (code, answers) in &operation.error_codes {
+            table.row([operation.name.clone(), code.clone(), count(*answers)]);
+        }
+    }
+    table
+}
+
 fn targets(results: &Results) -> Table {
     let mut table = Table::new(&["target", "kind", "requests", "share"]);
     let all: u64 = results.targets.iter().map(|target| target.requests).sum();
@@ -138,6 +157,7 @@ fn faults(faults: &[Fault]) -> Table {
         "to",
         "known",
         "taken over",
+        "last harm",
         "recovered",
         "in flight",
         "unknown",
@@ -153,6 +173,7 @@ fn faults(faults: &[Fault]) -> Table {
             figures::seconds(fault.until_s),
             after(fault.detection_s),
             after(fault.takeover_s),
+            after(fault.harm_s),
             after(fault.recovery_s),
             count(fault.in_flight),
             count(fault.outcomes.get(&Outcome::Unknown).copied().unwrap_or(0)),
@@ -171,6 +192,17 @@ fn oracles(results: &Results) -> Table {
     for oracle in &results.oracles {
         let undecided = oracle.undecided.values().sum();
         table.row([oracle.name.clone(), count(oracle.checked), count(undecided), count(oracle.violations)]);
+    }
+    table
+}
+
+/// Why what is not judged was not.
+fn undecided(results: &Results) -> Table {
+    let mut table = Table::new(&["undecided because", "times"]);
+    for oracle in &results.oracles {
+        for (why, times) in &oracle.undecided {
+            table.row([format!("{}: {why}", oracle.name), count(*times)]);
+        }
     }
     table
 }

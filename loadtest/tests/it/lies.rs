@@ -59,10 +59,16 @@ async fn load(lie: Lie, folder: &Path) -> Told {
 }
 
 async fn finds(lie: Lie, expected: &[&str]) {
+    finds_beside(lie, expected, &[]).await;
+}
+
+/// The same, if chance decides whether the lie breaks some other promises as well.
+async fn finds_beside(lie: Lie, expected: &[&str], others: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let told = load(lie, folder.path()).await;
     let broken = told.broken();
-    let names: Vec<_> = broken.iter().map(|(name, _)| name.as_str()).collect();
+    let names = broken.iter().map(|(name, _)| name.as_str());
+    let names: Vec<_> = names.filter(|name| !others.contains(name)).collect();
     assert_eq!(names, expected, "{lie:?}: {}", told.error);
     assert_eq!(told.code, Some(i32::from(!expected.is_empty())), "{lie:?}: {}", told.error);
     let results = told.results();
@@ -112,6 +118,6 @@ async fn a_stale_page_is_found() {
 
 #[tokio::test]
 async fn a_call_out_of_turn_is_found() {
-    // What is held back last never runs, and was said to be done.
-    finds(Lie::ReorderedKey, &["truth", "order"]).await;
+    // What is held back runs later than it was said to be done, or never: whether somebody looks meanwhile is chance.
+    finds_beside(Lie::ReorderedKey, &["order"], &["truth"]).await;
 }
