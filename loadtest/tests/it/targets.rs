@@ -98,7 +98,7 @@ async fn a_search_that_is_interrupted_says_what_it_has() {
     let liar = Liar::start(Lie::Nothing, folder.path().join("ledger")).await.unwrap();
     let url = format!("http://{}", liar.address);
     let words =
-        ["capacity", "echo", "--duration", "200ms", "--warm-up", "0s", "--repeats", "1", "--start", "20"];
+        ["capacity", "echo", "--duration", "1s", "--warm-up", "0s", "--repeats", "1", "--start", "20"];
     let more = ["--slo", "p99<10s,errors<1%,achieved>0.5", "--target", &url, "--admin", &url];
     let mut running = Running::start(words.into_iter().chain(more));
     running.says("achieved").await;
