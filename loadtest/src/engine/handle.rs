@@ -238,6 +238,14 @@ impl Shared {
         let oracles = self.oracles.borrow_mut().take();
         let mut generator = self.generator.borrow().results(now);
         generator.warnings.extend(self.redirect_warnings());
+        let steps_left = scenario.load.steps_left();
+        if !steps_left.is_zero() {
+            generator.warnings.push(format!(
+                "the last {steps_left:?} of the scenario's steps were not asked, as load lasted {:?}: ask for a longer \
+                 --duration, or for shorter steps",
+                scenario.load.duration
+            ));
+        }
         Ok(Ended {
             recorded: recorder.finish(now),
             generator,

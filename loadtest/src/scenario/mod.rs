@@ -61,6 +61,19 @@ pub(crate) enum Rate {
     Replay(Vec<f64>),
 }
 
+impl Load {
+    /// How much of the rate's steps comes after the end of the load.
+    pub(crate) fn steps_left(&self) -> Duration {
+        match &self.rate {
+            Rate::Steps(steps) => {
+                let steps: Duration = steps.iter().map(|(_, time)| *time).sum();
+                steps.saturating_sub(self.duration)
+            }
+            Rate::Constant(_) | Rate::Ramp { .. } | Rate::Replay(_) => Duration::ZERO,
+        }
+    }
+}
+
 /// How requests lie within that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spacing {

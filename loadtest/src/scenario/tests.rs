@@ -348,3 +348,14 @@ fn the_schema_names_every_key_and_value() {
         assert!(text.contains(&format!("| `{name}` |")), "{name}");
     }
 }
+
+/// Goal: a run that was made shorter says that it did not come to what the scenario is about.
+#[test]
+fn steps_that_come_after_the_end_are_known() {
+    let mut load = Scenario::find("overload5x").unwrap().load;
+    assert_eq!(load.steps_left(), Duration::ZERO);
+    load.duration = Duration::from_secs(12);
+    assert_eq!(load.steps_left(), Duration::from_secs(48));
+    load.rate = Rate::Constant(5.0);
+    assert_eq!(load.steps_left(), Duration::ZERO);
+}
