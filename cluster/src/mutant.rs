@@ -76,6 +76,7 @@ CALLS {
     WriterLossUnseen = "M38": "nobody notices that the writer of a transfer is gone",
     CancelIsNotRun = "M39": "a call that was cancelled after it was sent is answered as not run",
     CancelStarts = "M40": "a cancelled call that waits is started all the same",
+    MemoryUnchecked = "M41": "nobody asks whether the store still has the memory that a connection learned of",
 }
 /// Rules of the log of revalidations and of the render cache.
 CACHE {

@@ -106,6 +106,12 @@ impl Keys {
         format!("{}:view", self.tag)
     }
 
+    /// The name of what Redis remembers. A string; it does not expire.
+    #[must_use]
+    pub fn memory(&self) -> String {
+        format!("{}:memory", self.tag)
+    }
+
     /// The signing keys of builds. A string; it does not expire.
     #[must_use]
     pub fn build_keys(&self) -> String {

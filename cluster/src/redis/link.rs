@@ -29,6 +29,8 @@ pub(crate) struct Link<K> {
     pub(crate) redis: MultiplexedConnection,
     pub(crate) settings: Arc<Settings>,
     pub(crate) keys: K,
+    /// The name of what Redis remembered when the connection was made, if that was asked for.
+    pub(crate) memory: Arc<str>,
     /// Why the connection is of no use any more.
     ended: Arc<watch::Sender<Option<Arc<str>>>>,
 }
@@ -83,7 +85,7 @@ impl<K: Tagged> Link<K> {
             return Err(OpenError::TooOld { place, version: version.to_owned() });
         }
         let _: Vec<String> = Script::load_all().query_async(&mut redis).await.map_err(failed)?;
-        let link = Self { redis, settings: Arc::clone(settings), keys, ended };
+        let link = Self { redis, settings: Arc::clone(settings), keys, memory: Arc::default(), ended };
         let incarnation = link.incarnation(&place).await?;
         Ok(Opened { link, place, incarnation })
     }
@@ -103,6 +105,14 @@ impl<K: Tagged> Link<K> {
             }
             Err(source) => Err(OpenError::of(&place, source)),
         }
+    }
+
+    /// Learns the name of what Redis remembers.
+    pub(crate) async fn remember(&mut self, key: &str, place: &str) -> Result<(), OpenError> {
+        let remember = Script::Remember.with_keys(&[key.to_owned()]);
+        let name: RedisResult<String> = remember.query_async(&mut self.redis.clone()).await;
+        self.memory = name.map_err(|source| OpenError::of(place, source))?.into();
+        Ok(())
     }
 
     /// Makes sure that the user may do all that the scripts do.
@@ -185,6 +195,13 @@ impl<K> Link<K> {
             self.end(&wrong.to_string());
             Failure::Silent
         })
+    }
+
+    /// Redis forgot everything and went on: what was asked was not done, or found nothing. Whoever connects again learns
+    /// that it is another memory.
+    pub(crate) fn forgotten(&self) -> Failure {
+        self.end("redis forgot everything");
+        Failure::Silent
     }
 
     /// The connection is of no use any more. The first reason stays.

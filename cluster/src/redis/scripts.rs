@@ -61,6 +61,7 @@ pub const ACL_COMMANDS: &[&str] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Script {
     Incarnation,
+    Remember,
     Probe,
     OpenInbox,
     Join,
@@ -111,9 +112,23 @@ macro_rules! writes {
     ($name:literal) => {
         concat!("#!lua\n", include_str!(concat!("scripts/", $name, ".lua")))
     };
+}
+
+/// The same, by which a Redis that forgot everything does nothing.
+macro_rules! remembers {
+    ($name:literal) => {
+        concat!(
+            "#!lua\n",
+            include_str!("scripts/remembered.lua"),
+            "\n",
+            include_str!(concat!("scripts/", $name, ".lua"))
+        )
+    };
     (shared, $name:literal) => {
         concat!(
             "#!lua\n",
+            include_str!("scripts/remembered.lua"),
+            "\n",
             include_str!("scripts/memory.lua"),
             "\n",
             include_str!("scripts/shared.lua"),
@@ -123,7 +138,7 @@ macro_rules! writes {
     };
 }
 
-const TEXTS: [(Script, &str); 29] = [
+const TEXTS: [(Script, &str); 30] = [
     (
         Script::Incarnation,
         concat!(
@@ -132,25 +147,26 @@ const TEXTS: [(Script, &str); 29] = [
             include_str!("scripts/incarnation.lua")
         ),
     ),
+    (Script::Remember, writes!("remember")),
     (Script::Probe, writes!("probe")),
-    (Script::OpenInbox, writes!(shared, "open_inbox")),
-    (Script::Join, writes!(shared, "join")),
-    (Script::Renew, writes!(shared, "renew")),
-    (Script::Send, writes!("send")),
-    (Script::Settle, writes!("settle")),
-    (Script::Fence, writes!(shared, "fence")),
-    (Script::Evict, writes!(shared, "evict")),
-    (Script::Orphan, writes!(shared, "orphan")),
-    (Script::OrphanDone, writes!("orphan_done")),
-    (Script::AckView, writes!("ack_view")),
-    (Script::Drain, writes!(shared, "drain")),
-    (Script::Leave, writes!(shared, "leave")),
-    (Script::Open, writes!(shared, "open")),
-    (Script::IdempotencyBegin, writes!("idempotency_begin")),
-    (Script::IdempotencyFinish, writes!("idempotency_finish")),
-    (Script::IdempotencyAbandon, writes!("idempotency_abandon")),
-    (Script::IdempotencyResolve, writes!("idempotency_resolve")),
-    (Script::IdempotencyRestore, writes!("idempotency_restore")),
+    (Script::OpenInbox, remembers!(shared, "open_inbox")),
+    (Script::Join, remembers!(shared, "join")),
+    (Script::Renew, remembers!(shared, "renew")),
+    (Script::Send, remembers!("send")),
+    (Script::Settle, remembers!("settle")),
+    (Script::Fence, remembers!(shared, "fence")),
+    (Script::Evict, remembers!(shared, "evict")),
+    (Script::Orphan, remembers!(shared, "orphan")),
+    (Script::OrphanDone, remembers!("orphan_done")),
+    (Script::AckView, remembers!("ack_view")),
+    (Script::Drain, remembers!(shared, "drain")),
+    (Script::Leave, remembers!(shared, "leave")),
+    (Script::Open, remembers!(shared, "open")),
+    (Script::IdempotencyBegin, remembers!("idempotency_begin")),
+    (Script::IdempotencyFinish, remembers!("idempotency_finish")),
+    (Script::IdempotencyAbandon, remembers!("idempotency_abandon")),
+    (Script::IdempotencyResolve, remembers!("idempotency_resolve")),
+    (Script::IdempotencyRestore, remembers!("idempotency_restore")),
     (Script::BuildKeys, concat!("#!lua flags=no-writes\n", include_str!("scripts/build_keys.lua"))),
     (Script::ReplaceBuildKeys, writes!("replace_build_keys")),
     (Script::CacheOpen, cache!("#!lua\n", "open")),

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use callboard_protocol::identity::Boot;
-use redis::{Cmd, Value};
+use redis::{Cmd, RedisResult, Value};
 
 use super::{
     answers::{self, Decoded},
@@ -28,11 +28,46 @@ pub(crate) async fn perform(link: Link<Keys>, command: Command) -> Result<Answer
         Command::Leases { boots } if boots.is_empty() => Ok(Answer::Leases(Vec::new())),
         command => {
             let (question, kind, decode) = question(&link, &command);
-            match link.ask(&question).await {
+            let asked = match kind {
+                Kind::Script => link.ask(&question).await,
+                Kind::Plain => ask_remembered(&link, &question).await,
+            };
+            match asked {
+                Ok(value) if is_lost(&value) => Err(link.forgotten()),
                 Ok(value) => link.understood(decode(value)),
                 Err(error) => Err(link.failed(&error, kind == Kind::Plain).await),
             }
         }
+    }
+}
+
+/// What the scripts say that refuse as Redis forgot everything.
+const LOST: &str = "lost";
+
+fn is_lost(value: &Value) -> bool {
+    matches!(value, Value::BulkString(text) if text == LOST.as_bytes())
+}
+
+/// Asks for a command that is no script. What it finds counts only if Redis still remembers, which is asked after it.
+async fn ask_remembered(link: &Link<Keys>, question: &Cmd) -> RedisResult<Value> {
+    let memory = redis::cmd("GET").arg(link.keys.memory()).clone();
+    // The first poll puts both into the queue, in this order.
+    let (found, memory) = tokio::join!(link.ask(question), link.ask(&memory));
+    Ok(if remembers(link, &memory?) { found? } else { Value::BulkString(LOST.into()) })
+}
+
+/// Whether this is the name of what Redis remembered when the connection was made.
+fn remembers(link: &Link<Keys>, memory: &Value) -> bool {
+    matches!(memory, Value::BulkString(name) if **name == *link.memory.as_bytes())
+}
+
+/// What a read that found no stream comes to.
+async fn no_stream(link: &Link<Keys>) -> Result<Answer, Failure> {
+    let memory = redis::cmd("GET").arg(link.keys.memory()).clone();
+    match link.ask(&memory).await {
+        Ok(memory) if remembers(link, &memory) => Ok(Answer::Gone),
+        Ok(_) => Err(link.forgotten()),
+        Err(error) => Err(link.failed(&error, true).await),
     }
 }
 
@@ -65,21 +100,28 @@ fn question(link: &Link<Keys>, command: &Command) -> (Cmd, Kind, Decode) {
         | Command::IdempotencyResolve { .. }
         | Command::IdempotencyRestore { .. } => {
             let (script, decode) = script_on_record(link, command);
-            (script, Kind::Script, decode)
+            (with(script, &*link.memory), Kind::Script, decode)
         }
         _ => {
             let (script, decode) = script_on_session(link, command);
-            (script, Kind::Script, decode)
+            (with(script, &*link.memory), Kind::Script, decode)
         }
     }
+}
+
+/// A script on these keys; its arguments follow, and then the name of what Redis has to remember.
+fn on(keys: &Keys, script: Script, places: impl Into<Vec<String>>) -> Cmd {
+    let mut places = places.into();
+    places.push(keys.memory());
+    script.with_keys(&places)
 }
 
 /// Scripts on sessions and on the view.
 fn script_on_session(link: &Link<Keys>, command: &Command) -> (Cmd, Decode) {
     let keys = &link.keys;
     let ttl_ms = link.settings.keys_ttl.as_millis() as u64;
-    let of_session = |script: Script, boot: Boot| script.with_keys(&keys.session(boot));
-    let of_view = |script: Script| script.with_keys(&[keys.view()]);
+    let of_session = |script: Script, boot: Boot| on(keys, script, keys.session(boot));
+    let of_view = |script: Script| on(keys, script, [keys.view()]);
     match command {
         Command::OpenInbox { boot } => {
             (with(of_session(Script::OpenInbox, *boot), (text(boot), ttl_ms)), answers::opened)
@@ -97,11 +139,11 @@ fn script_on_session(link: &Link<Keys>, command: &Command) -> (Cmd, Decode) {
                 Stream::Requests => ('q', link.settings.inbox_frames_max.to_string()),
                 Stream::Replies => ('r', String::new()),
             };
-            let send = Script::Send.with_keys(&places.map(|kind| keys.of(kind, *to)));
+            let send = on(keys, Script::Send, places.map(|kind| keys.of(kind, *to)));
             (with(send, (format!("{letter}{sender}"), *number, frames_max, &frame[..])), answers::sent)
         }
         Command::Settle { boot, entries } => {
-            let settle = Script::Settle.with_keys(&[keys.of(OfSession::Requests, *boot)]);
+            let settle = on(keys, Script::Settle, [keys.of(OfSession::Requests, *boot)]);
             (with(settle, texts(entries)), answers::done)
         }
         Command::Fence { boot, counter } => {
@@ -137,27 +179,27 @@ fn script_on_record(link: &Link<Keys>, command: &Command) -> (Cmd, Decode) {
     let keys = &link.keys;
     match command {
         Command::IdempotencyBegin { idempotency, boot, call, attempt, again } => {
-            let mut begin = Script::IdempotencyBegin.with_keys(&[keys.idempotency(idempotency.key)]);
+            let mut begin = on(keys, Script::IdempotencyBegin, [keys.idempotency(idempotency.key)]);
             begin.arg(hex(idempotency.digest)).arg(text(boot)).arg(text(call)).arg(*attempt);
             begin.arg(u8::from(*again)).arg(RUNNING_MS);
             (begin, answers::verdict)
         }
         Command::IdempotencyFinish { idempotency, call, outcome, retention_ms } => {
-            let mut finish = Script::IdempotencyFinish.with_keys(&[keys.idempotency(idempotency.key)]);
+            let mut finish = on(keys, Script::IdempotencyFinish, [keys.idempotency(idempotency.key)]);
             finish.arg(hex(idempotency.digest)).arg(text(call)).arg(&outcome[..]).arg(ttl(*retention_ms));
             (finish, answers::done)
         }
         Command::IdempotencyAbandon { idempotency, boot, call, attempt } => {
-            let abandon = Script::IdempotencyAbandon.with_keys(&[keys.idempotency(idempotency.key)]);
+            let abandon = on(keys, Script::IdempotencyAbandon, [keys.idempotency(idempotency.key)]);
             (with(abandon, (text(boot), text(call), *attempt)), answers::done)
         }
         Command::IdempotencyResolve { idempotency, boot, call, attempt } => {
             let places = [keys.idempotency(idempotency.key), keys.of(OfSession::Lease, *boot)];
-            let resolve = Script::IdempotencyResolve.with_keys(&places);
+            let resolve = on(keys, Script::IdempotencyResolve, places);
             (with(resolve, (text(boot), text(call), *attempt)), answers::done)
         }
         Command::IdempotencyRestore { idempotency, record, retention_ms } => {
-            let mut restore = Script::IdempotencyRestore.with_keys(&[keys.idempotency(idempotency.key)]);
+            let mut restore = on(keys, Script::IdempotencyRestore, [keys.idempotency(idempotency.key)]);
             restore.arg(ttl(*retention_ms));
             of_record(&mut restore, record, idempotency.digest);
             (restore, answers::done)
@@ -183,12 +225,12 @@ async fn read_claiming(link: Link<Keys>, boot: Boot, read: Cmd) -> Result<Answer
         Err(error) => error,
     };
     match error.code() {
-        Some("NOGROUP") => Ok(Answer::Gone),
+        Some("NOGROUP") => no_stream(&link).await,
         // The stream was renamed while the read waited, or Redis stopped being a master.
         Some("UNBLOCKED") => {
             let exists = redis::cmd("EXISTS").arg(link.keys.of(OfSession::Requests, boot)).clone();
             match link.ask(&exists).await {
-                Ok(Value::Int(0)) => Ok(Answer::Gone),
+                Ok(Value::Int(0)) => no_stream(&link).await,
                 _ => Err(Failure::Refused(error.to_string())),
             }
         }
@@ -210,7 +252,7 @@ async fn read_replies(
     read.arg("STREAMS").arg(&stream).arg(after.to_string());
     match link.ask(&read).await {
         Ok(Value::Nil) => match link.ask(redis::cmd("EXISTS").arg(&stream)).await {
-            Ok(Value::Int(0)) => Ok(Answer::Gone),
+            Ok(Value::Int(0)) => no_stream(&link).await,
             Ok(_) => Ok(Answer::Frames(Vec::new())),
             Err(error) => Err(link.failed(&error, true).await),
         },

@@ -12,7 +12,7 @@ use callboard_protocol::identity::ProcessId;
 
 use crate::{
     server::Server,
-    world::{all_of_orphan, boot, settings},
+    world::{all_of_orphan, boot, call, idempotency, settings},
 };
 
 async fn open(settings: &Arc<Settings>) -> Connection {
@@ -85,6 +85,40 @@ async fn scripts_that_redis_forgot_are_refused_once_and_loaded() {
     let refused = connection.perform(Command::OpenInbox { boot: boot(1) }).await;
     assert!(matches!(&refused, Err(Failure::Refused(why)) if why.contains("NoScript")), "{refused:?}");
     assert_eq!(connection.perform(Command::OpenInbox { boot: boot(1) }).await, Ok(Answer::Opened(true)));
+}
+
+/// Goal: a Redis that forgot everything and goes on is another memory. Method: each kind of command, on a connection that
+/// was made before.
+#[tokio::test]
+async fn a_redis_that_was_flushed_does_nothing_for_who_knew_it_before() {
+    let (boot, call) = (boot(1), call(1));
+    let commands = [
+        Command::OpenInbox { boot },
+        Command::Renew { boot },
+        send(1),
+        Command::Fence { boot, counter: 1 },
+        Command::IdempotencyBegin { idempotency: idempotency(1), boot, call, attempt: 1, again: false },
+        Command::View,
+        Command::Leases { boots: vec![boot] },
+        Command::ReadRequests { boot, frames_max: 1 },
+        Command::ReadReplies { boot, after: EntryId::default(), frames_max: 1 },
+    ];
+    let server = Server::start();
+    let settings = to(&server);
+    for command in commands {
+        let (connection, before) = Connection::open(&settings, Role::Commands).await.unwrap();
+        connection.perform(Command::OpenInbox { boot }).await.unwrap();
+        assert_eq!(server.command("FLUSHALL"), "+OK");
+        let asked = format!("{command:?}");
+        assert_eq!(connection.perform(command).await, Err(Failure::Silent), "{asked}");
+        assert!(connection.closed().await.contains("forgot everything"), "{asked}");
+        assert_eq!(server.command("DBSIZE"), ":0", "{asked}");
+        let (_, after) = Connection::open(&settings, Role::Commands).await.unwrap();
+        assert_ne!(before, after);
+    }
+    let (_, before) = Connection::open(&settings, Role::Commands).await.unwrap();
+    let (_, after) = Connection::open(&settings, Role::Commands).await.unwrap();
+    assert_eq!(before, after, "nothing was forgotten");
 }
 
 #[tokio::test]

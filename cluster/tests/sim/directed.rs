@@ -29,6 +29,7 @@ pub(crate) fn directed(mutant: Mutant, seed: u64) -> Plan {
         Mutant::TokenNotRaised => join_at_the_old_master(seed, random),
         Mutant::OvertakenRuns => slot_leaves_and_returns(seed, random),
         Mutant::BeginOverwrites | Mutant::DeadRunnerForgotten => twins(seed, random),
+        Mutant::MemoryUnchecked => flushed_twins(seed, random),
         Mutant::ChunksNotResent | Mutant::ChunksUnordered | Mutant::BrokenIsComplete | Mutant::NoCredit => {
             transfers(seed, Weather::Pauses)
         }
@@ -297,6 +298,21 @@ fn twins(seed: u64, random: &mut SmallRng) -> Plan {
         let at = moment(random) + node as u64 * 700 * MS;
         plan.fault(at, Fault::Kill { node, down_us: 200 * MS });
     }
+    plan
+}
+
+/// Redis forgets everything, again and again, while calls that are one are made at several nodes.
+fn flushed_twins(seed: u64, random: &mut SmallRng) -> Plan {
+    let mix = Mix {
+        with_idempotency_key: 1.0,
+        names: 60,
+        idempotent: 0.0,
+        transferring: 0.0,
+        runs_us: MS..30 * MS,
+        ..Mix::default()
+    };
+    let mut plan = mix.plan(seed, 3);
+    plan.fault(moment(random), Fault::Flush);
     plan
 }
 

@@ -83,6 +83,8 @@ pub(crate) enum Fault {
         restart: Restart,
         down_us: u64,
     },
+    /// Redis forgets everything, and goes on; nobody is told.
+    Flush,
     /// A replica becomes the master. The old one goes on serving for a while, to whoever is still connected and to
     /// these nodes.
     Failover {
@@ -325,13 +327,14 @@ pub(crate) enum Weather {
     RedisRestarts,
     RedisLosesWrites,
     RedisEmpty,
+    RedisFlushed,
     Failover,
     Refusals,
     Everything,
 }
 
 impl Weather {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Calm,
         Self::Kills,
         Self::Pauses,
@@ -341,6 +344,7 @@ impl Weather {
         Self::RedisRestarts,
         Self::RedisLosesWrites,
         Self::RedisEmpty,
+        Self::RedisFlushed,
         Self::Failover,
         Self::Refusals,
         Self::Everything,
@@ -415,6 +419,7 @@ fn add_fault(plan: &mut Plan, random: &mut SmallRng, weather: Weather) {
         Weather::RedisEmpty => {
             Fault::Redis { restart: Restart::Empty, down_us: random.random_range(10 * MS..800 * MS) }
         }
+        Weather::RedisFlushed => Fault::Flush,
         Weather::Failover => {
             plan.loses_writes = true;
             // As long as a deposed primary may go on: `min-replicas-max-lag` and a second, at a quarter.

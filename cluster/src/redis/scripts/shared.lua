@@ -1,6 +1,12 @@
 -- Before the text of every script that changes a session or the view.
 -- KEYS of a session: 1 view, 2 lease, 3 in, 4 re, 5 cur, 6 orph, 7 ore, 8 ocur.
 
+-- Which memory it is, as a connection learns it: that of a server, under the name of what it remembers.
+local server = incarnation
+local function incarnation()
+  return server() .. '-' .. remembered
+end
+
 -- The clock of Redis, in milliseconds.
 local function now()
   local time = redis.call('TIME')

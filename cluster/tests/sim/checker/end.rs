@@ -185,8 +185,8 @@ impl Checker {
         for (key, starts) in keys {
             for pair in starts.windows(2) {
                 // Promised is nothing where the store lost the record while the node that knew it was away.
-                let lost =
-                    self.losses.iter().any(|(at, data)| *data && *at >= pair[0].at && *at <= pair[1].at);
+                let lost = self.somebody_away
+                    && self.losses.iter().any(|(at, data)| *data && *at >= pair[0].at && *at <= pair[1].at);
                 let again = self.calls[&pair[1].call].call.kind.idempotent;
                 if !lost && !again {
                     broken.push(format!("key {key:x} ran as {} and as {}", pair[0].call, pair[1].call));

@@ -113,6 +113,8 @@ pub(crate) struct Checker {
     /// Calls whose start was decided, although it may not have happened yet.
     decided: HashSet<(ProcessId, CallId, u32)>,
     heard_cancel: HashSet<(ProcessId, CallId, u32)>,
+    /// A node was dead, stopped or cut off for a while, or may have been.
+    somebody_away: bool,
     /// When the store last lost its name, and whether data with it.
     losses: Vec<(u64, bool)>,
     gone_clients: HashSet<CallId>,
@@ -322,8 +324,9 @@ impl Checker {
         }
     }
 
-    pub(crate) fn fault(&mut self, _fault: &Fault) {
+    pub(crate) fn fault(&mut self, fault: &Fault) {
         self.seen.faults += 1;
+        self.somebody_away |= !matches!(fault, Fault::Flush | Fault::Redis { .. });
     }
 
     pub(crate) fn process_died(&mut self, process: ProcessId, now: u64) {

@@ -119,6 +119,7 @@ impl World {
                     self.schedule(self.now + down_us, Event::ServerUp { server: self.master, restart });
                 }
             }
+            Fault::Flush => self.flush(),
             Fault::Dead { node, connection } => self.nodes[node].links[connection as usize].dead = true,
             Fault::Bar { node, connection, for_us } => {
                 self.reset(node, connection);
@@ -177,6 +178,18 @@ impl World {
         self.servers[server].up = true;
         self.snapshots.clear();
         self.checker.lost_memory(self.now, restart != Restart::WithData);
+    }
+
+    /// What waits at the store goes on waiting.
+    fn flush(&mut self) {
+        if !self.servers[self.master].up {
+            return;
+        }
+        self.incarnations += 1;
+        let incarnation = Incarnation::named(&format!("i{}", self.incarnations));
+        self.servers[self.master].store = Store::new(incarnation, self.plan.inbox_frames_max, self.mutants);
+        self.snapshots.clear();
+        self.checker.lost_memory(self.now, true);
     }
 
     /// A replica becomes the master.

@@ -156,6 +156,8 @@ struct Link {
     epoch: u64,
     open: bool,
     server: usize,
+    /// Which memory the server had when the connection was made.
+    memory: Option<Incarnation>,
     /// When the last message of each direction arrives: they do not overtake each other.
     last_up: u64,
     last_down: u64,

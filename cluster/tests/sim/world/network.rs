@@ -3,6 +3,7 @@
 
 use callboard_cluster::{
     core::{Connection, RequestId},
+    mutant::Mutant,
     store::{Answer, Command, Failure},
 };
 use rand::RngExt as _;
@@ -37,9 +38,11 @@ impl World {
         let barred = self.nodes[node].barred == Some(connection);
         let possible = self.servers[server].up && !self.nodes[node].cut && !barred;
         let what = if possible {
-            let link = &mut self.nodes[node].links[connection as usize];
-            *link = Link { epoch, open: true, server, last_up: self.now, last_down: back, dead: false };
             let incarnation = self.servers[server].store.incarnation().clone();
+            let link = &mut self.nodes[node].links[connection as usize];
+            let memory = Some(incarnation.clone());
+            *link =
+                Link { epoch, open: true, server, memory, last_up: self.now, last_down: back, dead: false };
             NodeEvent::Connected { connection, epoch, incarnation }
         } else {
             NodeEvent::Refused { connection, epoch }
@@ -101,6 +104,11 @@ impl World {
         let reads = matches!(command, Command::ReadRequests { .. } | Command::ReadReplies { .. });
         if !current && reads && self.random.random_bool(0.8) {
             return;
+        }
+        let is_same = link.memory.as_ref() == Some(self.servers[server].store.incarnation());
+        if current && !is_same && !self.mutants.has(Mutant::MemoryUnchecked) {
+            // It refuses what it is asked for, and the node connects again.
+            return self.reset(node, connection);
         }
         if let Some(refusal) = self.refuses() {
             return self.answer(asker, Err(Failure::Refused(refusal)));
