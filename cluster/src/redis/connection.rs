@@ -37,13 +37,13 @@ impl Connection {
         let keys = Keys::new(&settings.namespace, settings.lane);
         let opening = async {
             let Opened { mut link, place, incarnation } = Link::open(settings, keys, |_| {}).await?;
+            if role == core::Connection::Commands {
+                link.probe(&place).await?;
+            }
             let name = link.keys.memory();
             link.remember(&name, &place).await?;
             // A restart may keep what Redis remembers, and a flush keeps the server.
             let incarnation = Incarnation::named(&format!("{}-{}", incarnation.as_str(), link.memory));
-            if role == core::Connection::Commands {
-                link.probe(&place).await?;
-            }
             Ok((Self { link, place }, incarnation))
         };
         settings.in_time(opening).await

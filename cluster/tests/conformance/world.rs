@@ -73,7 +73,13 @@ impl World {
                 let incarnation = store.borrow().incarnation().clone();
                 store.replace(memory::Store::new(incarnation, INBOX_FRAMES_MAX, Mutants::NONE));
             }
-            Self::Redis { server, .. } => assert_eq!(server.borrow().command("FLUSHALL"), "+OK"),
+            Self::Redis { server, .. } => {
+                let server = server.borrow();
+                // It goes on as the memory that the connections know.
+                let name = server.command("GET {cb:test:0}:memory");
+                assert_eq!(server.command("FLUSHALL"), "+OK");
+                assert_eq!(server.command(&format!("SET {{cb:test:0}}:memory {name}")), "+OK");
+            }
         }
     }
 
