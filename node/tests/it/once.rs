@@ -146,7 +146,7 @@ fn a_client_that_goes_away_does_not_cancel_what_its_second_request_waits_for() {
 /// Goal: nobody is told that his call will never run while it runs. Method: it is sent again, and both outlast their time.
 #[test]
 fn a_call_that_waits_for_itself_is_not_said_not_to_have_run() {
-    both(&[("call_timeout", "1500ms")], |nodes, journal| {
+    both(&[("call_timeout", "3s")], |nodes, journal| {
         let (first, second) = std::thread::scope(|scope| {
             let first = scope.spawn(|| send(nodes[0], "once", "Ada", "k", r#"["slow",true]"#));
             journal.wait_for("slow runs");
