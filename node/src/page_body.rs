@@ -1,4 +1,4 @@
-//! The body of a page, with a hole wherever a response puts the nonce of its forms.
+//! A body of a page, with a hole wherever a response puts the nonce of its forms.
 
 use std::sync::LazyLock;
 
@@ -21,7 +21,8 @@ pub(crate) fn hole() -> &'static str {
     &HOLE
 }
 
-/// A rendered page.
+/// A body of a rendered page: its HTML, or its payload. Neither a string's quotes nor its length in front say anything else
+/// of a nonce than of its hole.
 #[derive(Clone, Debug)]
 pub(crate) struct PageBody {
     bytes: Bytes,

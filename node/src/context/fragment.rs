@@ -63,7 +63,7 @@ impl PageContext {
             return Ok(Html::raw(fragment.html.clone()));
         }
         let rendering = Gathering {
-            gathered: RefCell::default(),
+            gathered: Gathered { is_fragment: true, ..Gathered::default() }.into(),
             cx: self,
             rendering: Box::pin(async {
                 for tag in tags {
@@ -110,11 +110,11 @@ impl PageContext {
 impl Gathered {
     fn use_kept(&mut self, fragment: &Fragment) {
         self.take_in(Self {
-            tags: Vec::new(),
             tag_names: fragment.tag_names.to_vec(),
             fragments: fragment.stamps().cloned().collect(),
             expires: fragment.expires,
             ends: fragment.ends,
+            ..Self::default()
         });
     }
 }

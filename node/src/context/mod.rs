@@ -4,6 +4,7 @@ mod action;
 mod fragment;
 mod guard;
 mod page;
+mod payload;
 mod revalidating;
 
 pub use action::ActionContext;

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use callboard_cluster::{
     cache::{Stamp, flight_table::Takeoff},
     clock::Instant,
@@ -33,12 +34,16 @@ pub struct PageContext {
     pub(super) private: Cell<bool>,
     /// Of the page, or of the fragment that is rendered at this moment.
     pub(super) gathered: RefCell<Gathered>,
+    /// The page's data, as rows.
+    pub(super) payload: RefCell<Option<Bytes>>,
     too_long: Cell<Option<NameTooLong>>,
 }
 
 /// What a render, or a part of it, turned out to be made of.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
+    /// Whether it is a fragment's, and not the page's own.
+    pub(super) is_fragment: bool,
     pub(crate) tags: Vec<Tag>,
     /// The names of as many as a header can hold.
     pub(crate) tag_names: Vec<String>,
@@ -54,6 +59,7 @@ pub(crate) struct Gathered {
 pub(crate) struct Facts {
     pub(crate) private: bool,
     pub(crate) gathered: Gathered,
+    pub(crate) payload: Option<Bytes>,
     /// A tag that is none.
     pub(crate) too_long: Option<NameTooLong>,
 }
@@ -117,12 +123,18 @@ pub(crate) struct FormState {
 impl PageContext {
     pub(crate) fn new(rendering: Rendering) -> Self {
         let private = Cell::new(rendering.form_state.is_some());
-        Self { rendering, private, gathered: RefCell::default(), too_long: Cell::default() }
+        let (gathered, payload) = <(RefCell<Gathered>, RefCell<Option<Bytes>>)>::default();
+        Self { rendering, private, gathered, payload, too_long: Cell::default() }
     }
 
     pub(crate) fn into_facts(self) -> Facts {
-        let Self { private, gathered, too_long, .. } = self;
-        Facts { private: private.get(), gathered: gathered.into_inner(), too_long: too_long.get() }
+        let Self { rendering: _, private, gathered, payload, too_long } = self;
+        Facts {
+            private: private.get(),
+            gathered: gathered.into_inner(),
+            payload: payload.into_inner(),
+            too_long: too_long.get(),
+        }
     }
 
     /// The request's path.

@@ -87,6 +87,7 @@ fn of_entry(node: &Node, names: &Names, asked: Asked, entry: &Entry) -> Value {
         "render": entry.render.to_string(),
         "birth": entry.birth().to_string(),
         "age_ms": entry_age_ms(entry, asked),
+        "payload_bytes": entry.payload_bytes(),
         "verdict": word,
         "because": because(node, names, asked, entry, verdict),
         "parts": parts,

@@ -18,6 +18,7 @@ use callboard_cluster::{
 use callboard_protocol::revalidation::{LogPosition, Tag};
 
 use super::{
+    body::Payload,
     groups,
     gzip::{Asks, Gzip},
     key::PageKeyRef,
@@ -83,9 +84,9 @@ pub(crate) struct Entry {
     pub(crate) made: Instant,
     /// The number of its render.
     pub(crate) render: u64,
-    /// Of its body.
+    /// Of its HTML.
     pub(super) hash: u128,
-    /// Its key, its groups and its body.
+    /// Its key, its groups and its HTML.
     pub(super) texts: Box<[u8]>,
     pub(super) lengths: Lengths,
     pub(super) uncommon: Option<Box<Uncommon>>,
@@ -99,14 +100,16 @@ pub(crate) struct Entry {
 pub(super) struct Uncommon {
     /// The fragments in it that were kept before it, each at its own birth.
     pub(super) fragments: Box<[Arc<Stamp>]>,
-    /// Where the holes of its body begin.
+    /// Where the holes of its HTML begin.
     pub(super) holes: Box<[usize]>,
+    pub(super) payload: Option<Box<Payload>>,
 }
 
 /// What an entry is made of.
 pub(crate) struct Rendered<'a> {
     pub(crate) key: PageKeyRef<'a>,
-    pub(crate) body: PageBody,
+    pub(crate) html: PageBody,
+    pub(crate) payload: Option<PageBody>,
     pub(crate) birth: LogPosition,
     pub(crate) tags: Vec<Tag>,
     pub(crate) fragments: Vec<Arc<Stamp>>,
@@ -118,18 +121,19 @@ pub(crate) struct Rendered<'a> {
 
 impl Entry {
     pub(crate) fn new(rendered: Rendered<'_>) -> Self {
-        let Rendered { key, body, birth, tags, fragments, lifetime, made, render, tag_names } = rendered;
-        let (body, holes) = body.into_parts();
-        let (texts, lengths) = Lengths::join(key, &groups::header(&tag_names), &body);
-        let uncommon = Uncommon { fragments: fragments.into(), holes };
-        let is_common = uncommon.fragments.is_empty() && uncommon.holes.is_empty();
+        let Rendered { key, html, payload, birth, tags, fragments, lifetime, made, render, tag_names } = rendered;
+        let (html, holes) = html.into_parts();
+        let (texts, lengths) = Lengths::join(key, &groups::header(&tag_names), &html);
+        let payload = payload.map(|payload| Box::new(Payload::new(payload)));
+        let is_common = fragments.is_empty() && holes.is_empty() && payload.is_none();
+        let uncommon = Uncommon { fragments: fragments.into(), holes, payload };
         Self {
             // Copied: a list that grew keeps the spare room behind it, even where it is said to shrink.
             own: Stamp::new(birth, tags.as_slice()),
             lifetime,
             made,
             render,
-            hash: xxhash_rust::xxh3::xxh3_128(&body),
+            hash: xxhash_rust::xxh3::xxh3_128(&html),
             texts,
             lengths,
             uncommon: (!is_common).then(|| Box::new(uncommon)),
@@ -176,6 +180,10 @@ impl Entry {
 
     fn fragments(&self) -> &[Arc<Stamp>] {
         self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.fragments)
+    }
+
+    pub(super) fn payload(&self) -> Option<&Payload> {
+        self.uncommon.as_ref()?.payload.as_deref()
     }
 
     pub(super) fn holes(&self) -> &[usize] {

@@ -4,6 +4,7 @@
 //! of its tags was revalidated since; nothing is ever removed by an invalidation, so nothing can be missed. Which
 //! request may use whose render is decided by [`FlightTable`].
 
+mod body;
 mod entry;
 mod etag;
 mod fragment;
@@ -26,6 +27,7 @@ use callboard_protocol::revalidation::Tag;
 use quick_cache::{DefaultHashBuilder, sync::Cache};
 use tokio::sync::oneshot;
 
+pub(crate) use body::Representation;
 pub(crate) use entry::{Entry, Lifetime, Rendered, Verdict};
 pub(crate) use etag::Etag;
 pub(crate) use fragment::Fragment;

@@ -6,11 +6,7 @@ use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
 use callboard_protocol::KeyRing;
 
-use super::{
-    entry::Entry,
-    etag::Etag,
-    gzip::{self, Compressed},
-};
+use super::{body::Representation, entry::Entry, etag::Etag, gzip::Compressed};
 use crate::page_body;
 
 /// The texts of an entry, held by a response: nothing of them is copied, and the entry itself keeps no count of them.
@@ -26,12 +22,20 @@ impl AsRef<[u8]> for Held {
 pub(crate) struct Shown {
     entry: Arc<Entry>,
     texts: Bytes,
+    representation: Representation,
 }
 
 impl Shown {
-    pub(crate) fn new(entry: Arc<Entry>) -> Self {
+    /// Whether the payload is wanted is asked where there is one, and there alone.
+    pub(crate) fn new(entry: Arc<Entry>, wants_payload: impl FnOnce() -> bool) -> Self {
+        let is_payload = entry.has_payload() && wants_payload();
+        let representation = if is_payload { Representation::Payload } else { Representation::Html };
         let texts = Bytes::from_owner(Held(Arc::clone(&entry)));
-        Self { entry, texts }
+        Self { entry, texts, representation }
+    }
+
+    pub(crate) fn representation(&self) -> Representation {
+        self.representation
     }
 
     /// The header `cache-groups`.
@@ -43,45 +47,27 @@ impl Shown {
         HeaderValue::from_maybe_shared(groups).ok()
     }
 
-    /// The body as it is, or as this response has it.
-    pub(crate) fn body(&self, keys: &KeyRing) -> Bytes {
-        let body = self.texts.slice(self.entry.lengths.body()..);
-        page_body::filled(body, self.entry.holes(), keys)
-    }
-}
-
-impl Entry {
     /// `None` where each response is another.
     pub(crate) fn etag(&self) -> Option<Etag> {
-        self.holes().is_empty().then(|| Etag::of(self.hash))
+        self.entry.body(self.representation).etag()
     }
 
-    pub(super) fn body(&self) -> &[u8] {
-        &self.texts[self.lengths.body()..]
+    /// The compressed body, if there is one. The second who asks has it made.
+    pub(crate) fn gzip(&self) -> Option<&Compressed> {
+        self.entry.gzip(self.representation)
     }
 
-    /// The compressed body, if there is one. The second who asks has it made, on a thread where that holds nobody up.
-    pub(crate) fn gzip(self: &Arc<Self>) -> Option<&Compressed> {
-        if self.is_compressible() && self.asks.is_second() {
-            let entry = Arc::clone(self);
-            tokio::task::spawn_blocking(move || entry.compress());
-        }
-        self.gzip.made()
-    }
-
-    /// Compresses the body. Takes a millisecond for each 100 KiB or so: not for a thread that answers.
-    pub(super) fn compress(&self) {
-        if let Some(etag) = self.etag() {
-            self.gzip.make(self.body(), etag);
-        }
-    }
-
-    /// Whether a response depends on what the client can decompress.
+    /// Whether the response depends on what the client can decompress.
     pub(crate) fn varies(&self) -> bool {
-        self.is_compressible() && self.gzip.is_possible()
+        self.entry.body(self.representation).varies()
     }
 
-    pub(super) fn is_compressible(&self) -> bool {
-        self.holes().is_empty() && self.body().len() >= gzip::BODY_BYTES_MIN
+    /// The body as it is, or as this response has it.
+    pub(crate) fn body(&self, keys: &KeyRing) -> Bytes {
+        let bytes = match (self.representation, self.entry.payload()) {
+            (Representation::Payload, Some(payload)) => payload.bytes.clone(),
+            _ => self.texts.slice(self.entry.lengths.body()..),
+        };
+        page_body::filled(bytes, self.entry.body(self.representation).holes, keys)
     }
 }

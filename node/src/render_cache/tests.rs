@@ -11,8 +11,11 @@ use callboard_protocol::{
     revalidation::{Epoch, LogPosition, Profile, Revalidation, Tag},
 };
 
-use super::*;
-use crate::page_body::PageBody;
+use super::{
+    Representation::{Html, Payload},
+    *,
+};
+use crate::page_body::{PageBody, hole};
 
 const KEY: PageKeyRef<'static> = PageKeyRef { host: "h", path: "/", query: "" };
 const NOW: Instant = Instant::from_micros(1_000_000);
@@ -93,7 +96,8 @@ fn forever() -> Lifetime {
 fn page(birth: u64, names: &[&str]) -> Rendered<'static> {
     Rendered {
         key: KEY,
-        body: PageBody::new(Bytes::from_static(b"page")),
+        html: PageBody::new(Bytes::from_static(b"page")),
+        payload: None,
         birth: at(birth),
         tags: tags(names),
         fragments: Vec::new(),
@@ -225,10 +229,10 @@ fn memory_is_bounded_by_bytes() {
     for number in 0..1000 {
         let path = format!("/{number}");
         let key = PageKeyRef { path: &path, ..KEY };
-        let entry = Arc::new(Entry::new(Rendered { key, body: body.clone(), ..page(0, &[]) }));
+        let entry = Arc::new(Entry::new(Rendered { key, html: body.clone(), ..page(0, &[]) }));
         bench.cache.keep(Arc::clone(&entry));
         let before = weight::of_page(&entry);
-        entry.compress();
+        entry.body(Html).compress();
         assert_eq!(weight::of_page(&entry), before, "the weight of what is kept does not change");
         held.push(entry);
     }
@@ -241,18 +245,72 @@ fn memory_is_bounded_by_bytes() {
 
 #[test]
 fn a_page_that_is_another_in_each_response_has_no_etag() {
-    let entry = |body: String| Entry::new(Rendered { body: PageBody::new(body.into()), ..page(0, &[]) });
-    assert!(entry("page".into()).etag().is_some());
-    assert!(entry(format!("page {}", crate::page_body::hole())).etag().is_none());
+    let entry = |html: String| Entry::new(Rendered { html: PageBody::new(html.into()), ..page(0, &[]) });
+    assert!(entry("page".into()).body(Html).etag().is_some());
+    assert!(entry(format!("page {}", hole())).body(Html).etag().is_none());
 }
 
 #[test]
 fn what_is_small_or_another_in_each_response_is_not_compressed() {
-    let filled = format!("{}{}", "x".repeat(5000), crate::page_body::hole());
+    let filled = format!("{}{}", "x".repeat(5000), hole());
     for text in ["x".repeat(1023), filled] {
-        let entry = Entry::new(Rendered { body: PageBody::new(text.into()), ..page(0, &[]) });
-        assert!(!entry.varies());
+        let entry = Entry::new(Rendered { html: PageBody::new(text.into()), ..page(0, &[]) });
+        assert!(!entry.body(Html).varies());
     }
+}
+
+fn with_payload(html: &str, payload: &str) -> Rendered<'static> {
+    let body = |text: &str| PageBody::new(Bytes::copy_from_slice(text.as_bytes()));
+    Rendered { html: body(html), payload: Some(body(payload)), ..page(0, &[]) }
+}
+
+/// Goal: what a payload takes is counted before it is there. Method: pages with payloads that compress, all of them
+/// compressed.
+#[test]
+fn memory_is_bounded_with_payloads_and_what_is_compressed_of_them() {
+    let bench = Bench::new(100 * 1024);
+    let payload = "x".repeat(2048);
+    for number in 0..100 {
+        let path = format!("/{number}");
+        let key = PageKeyRef { path: &path, ..KEY };
+        let entry = Arc::new(Entry::new(Rendered { key, ..with_payload("page", &payload) }));
+        bench.cache.keep(Arc::clone(&entry));
+        let before = weight::of_page(&entry);
+        entry.body(Payload).compress();
+        assert_eq!(weight::of_page(&entry), before, "the weight of what is kept does not change");
+        let gzip = entry.body(Payload).made_gzip().expect("it is worth it").body.len();
+        assert!(before >= weight::of_page(&Entry::new(page(0, &[]))) + payload.len() + gzip);
+        assert!(entry.body(Html).made_gzip().is_none());
+    }
+    assert!(bench.cache.entries.len() > 10 && bench.cache.entries.weight() <= 100 * 1024);
+}
+
+#[test]
+fn a_page_without_a_payload_is_shown_as_html_whatever_is_wanted() {
+    let entry = Arc::new(Entry::new(page(0, &[])));
+    let shown = Shown::new(entry, || panic!("there is no choice, so nobody is asked"));
+    assert_eq!(shown.representation(), Html);
+}
+
+#[test]
+fn html_and_payload_have_etags_of_their_own_even_if_they_are_the_same_text() {
+    let entry = Entry::new(with_payload("same", "same"));
+    let etag = |representation| entry.body(representation).etag().expect("no holes").as_str().to_owned();
+    assert_ne!(etag(Html), etag(Payload));
+    assert_eq!(entry.payload_bytes(), Some(4));
+}
+
+/// A form in one of them does not make the other another in each response.
+#[test]
+fn holes_are_those_of_one_representation() {
+    let filled = format!("{}{}", "x".repeat(5000), hole());
+    let plain = "x".repeat(5000);
+    let entry = Entry::new(with_payload(&filled, &plain));
+    assert!(entry.body(Html).etag().is_none() && !entry.body(Html).varies());
+    assert!(entry.body(Payload).etag().is_some() && entry.body(Payload).varies());
+    let entry = Entry::new(with_payload(&plain, &filled));
+    assert!(entry.body(Html).etag().is_some() && entry.body(Html).varies());
+    assert!(entry.body(Payload).etag().is_none() && !entry.body(Payload).varies());
 }
 
 #[test]

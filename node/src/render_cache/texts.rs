@@ -4,7 +4,7 @@ use std::{ops::Range, str};
 
 use super::key::PageKeyRef;
 
-/// How long each of them is, in the order in which they stand: host, path, query and the header `cache-groups`. The body is
+/// How long each of them is, in the order in which they stand: host, path, query and the header `cache-groups`. The HTML is
 /// the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lengths {

@@ -5,7 +5,8 @@ use callboard_cluster::cache::Stamp;
 use quick_cache::Weighter;
 
 use super::{
-    Kept,
+    Kept, Representation,
+    body::{Body, Payload},
     entry::{Entry, Uncommon},
     fragment::Fragment,
     gzip::{self, Compressed},
@@ -22,6 +23,9 @@ pub(super) const TABLES_BYTES: usize = 72;
 /// A compressed body besides its bytes: its box, its `etag` and the count of who holds it.
 const COMPRESSED_BYTES: usize = size_of::<Compressed>() + 80;
 
+/// Who holds bytes that responses share, counted once there is one.
+const SHARED_BYTES: usize = 32;
+
 impl Weighter<Place, Kept> for ByBytes {
     fn weight(&self, _: &Place, kept: &Kept) -> u64 {
         let bytes = match kept {
@@ -33,15 +37,23 @@ impl Weighter<Place, Kept> for ByBytes {
 }
 
 pub(super) fn of_page(entry: &Entry) -> usize {
-    let gzip = if entry.is_compressible() {
-        COMPRESSED_BYTES + allocated(gzip::bytes_max(entry.body().len()))
-    } else {
-        0
-    };
+    let gzip = of_gzip(entry.body(Representation::Html));
     let uncommon = entry.uncommon.as_deref().map_or(0, |uncommon| {
-        allocated(size_of::<Uncommon>()) + of_slice(&uncommon.fragments) + of_slice(&uncommon.holes)
+        let Uncommon { fragments, holes, payload } = uncommon;
+        let payload = payload.as_deref().map_or(0, of_payload);
+        allocated(size_of::<Uncommon>()) + of_slice(fragments) + of_slice(holes) + payload
     });
     shared::<Entry>() + of_slice(&entry.texts) + of_slice(entry.own.tags()) + uncommon + gzip
+}
+
+fn of_payload(payload: &Payload) -> usize {
+    let bytes = of_slice(&payload.bytes) + SHARED_BYTES;
+    allocated(size_of::<Payload>()) + bytes + of_slice(&payload.holes) + of_gzip(payload.body())
+}
+
+/// What a body may take that somebody wants compressed.
+fn of_gzip(body: Body<'_>) -> usize {
+    if body.is_compressible() { COMPRESSED_BYTES + allocated(gzip::bytes_max(body.bytes.len())) } else { 0 }
 }
 
 /// Pages may hold its stamps longer than it is kept.

@@ -114,7 +114,7 @@ async fn fly(source: Source, mut flying: Flying, mut takeoff: Takeoff) {
         }
         let tags = std::mem::take(&mut render.made_of.all_tags);
         let flown = match render.page {
-            Ok(body) => Flown::Page(source.keep(flying.key.as_ref(), body, render.made_of)),
+            Ok(page) => Flown::Page(source.keep(flying.key.as_ref(), page, render.made_of)),
             // "Not found" may be stale, too: it is shared by the same rule, and kept nowhere.
             Err(error) => Flown::Failed(Arc::new(error)),
         };

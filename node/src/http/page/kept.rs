@@ -6,13 +6,17 @@ use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
 };
 use callboard_cluster::{cache::Arrived, clock::Instant};
 use callboard_protocol::headers;
 
-use super::{ASK_FIRST, html};
+use super::{
+    ACCEPT, ASK_FIRST,
+    accepted::{takes_gzip, takes_payload},
+    ok,
+};
 use crate::{
     node::Node,
     render_cache::{Entry, Etag, Shown},
@@ -22,10 +26,11 @@ use crate::{
 static CACHE_GROUPS: HeaderName = HeaderName::from_static(headers::CACHE_GROUPS);
 static CACHE_STATUS: HeaderName = HeaderName::from_static(headers::CACHE_STATUS);
 static RENDER: HeaderName = HeaderName::from_static(headers::CALLBOARD_RENDER);
+const ACCEPT_AND_ENCODING: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
-/// The response, compressed where it is there compressed and the client takes that.
+/// The response: its HTML or its payload, compressed where it is there compressed and the client takes that.
 pub(super) fn kept(
     request: &HttpRequest,
     node: &Node,
@@ -33,9 +38,10 @@ pub(super) fn kept(
     cache_status: HeaderValue,
     now: Instant,
 ) -> HttpResponse {
-    let varies = entry.varies();
-    let gzip = if varies && takes_gzip(request.headers()) { entry.gzip() } else { None };
-    let (shown, etag) = (Shown::new(Arc::clone(entry)), entry.etag());
+    let shown = Shown::new(Arc::clone(entry), || takes_payload(request.headers()));
+    let varies = shown.varies();
+    let gzip = if varies && takes_gzip(request.headers()) { shown.gzip() } else { None };
+    let etag = shown.etag();
     let known = request.headers().get(header::IF_NONE_MATCH);
     let is_known = |etag: &str| known.is_some_and(|known| matches_etag(known, etag));
     // Either encoding is the same page: whoever has one needs no other.
@@ -45,13 +51,13 @@ pub(super) fn kept(
     };
     let is_unchanged = unchanged.is_some();
     let mut head =
-        if is_unchanged { HttpResponse::build(StatusCode::NOT_MODIFIED) } else { html(StatusCode::OK) };
+        if is_unchanged { HttpResponse::build(StatusCode::NOT_MODIFIED) } else { ok(shown.representation()) };
     let of_body = || gzip.map_or_else(|| etag.map(Etag::to_header), |gzip| Some(gzip.etag.clone()));
     if let Some(etag) = unchanged.or_else(of_body) {
         head.insert_header((header::ETAG, etag));
     }
-    if varies {
-        head.insert_header((header::VARY, ACCEPT_ENCODING));
+    if let Some(on) = vary(entry, varies) {
+        head.insert_header((header::VARY, on));
     }
     if let Some(groups) = shown.groups() {
         head.insert_header((&CACHE_GROUPS, groups));
@@ -72,6 +78,16 @@ pub(super) fn kept(
     }
 }
 
+/// What the response depends on, besides what the page is kept under.
+fn vary(entry: &Entry, by_encoding: bool) -> Option<HeaderValue> {
+    match (entry.has_payload(), by_encoding) {
+        (true, true) => Some(ACCEPT_AND_ENCODING),
+        (true, false) => Some(ACCEPT),
+        (false, true) => Some(ACCEPT_ENCODING),
+        (false, false) => None,
+    }
+}
+
 /// How the page was found, for whoever wonders.
 fn debug(head: &mut HttpResponseBuilder, node: &Node, entry: &Entry, now: Instant) {
     let Arrived { applied, leased } = node.versions.arrive(now);
@@ -81,27 +97,6 @@ fn debug(head: &mut HttpResponseBuilder, node: &Node, entry: &Entry, now: Instan
     head.insert_header((headers::CALLBOARD_CACHE, text));
 }
 
-/// RFC 9110 §12.5.3: named, or all that are not named, and not at weight 0.
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let Some(accepted) = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
-    let weights = |wanted: &str| {
-        accepted.split(',').find_map(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim().eq_ignore_ascii_case(wanted).then(|| !is_zero(weight))
-        })
-    };
-    weights("gzip").or_else(|| weights("*")).unwrap_or(false)
-}
-
-fn is_zero(weight: &str) -> bool {
-    let digits = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
-    digits.is_some_and(|digits| {
-        digits.starts_with('0') && digits.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-    })
-}
-
 /// RFC 9110 §13.1.2: a list of tags, compared weakly.
 fn matches_etag(known: &HeaderValue, etag: &str) -> bool {
     let Ok(known) = known.to_str() else { return false };
@@ -109,25 +104,4 @@ fn matches_etag(known: &HeaderValue, etag: &str) -> bool {
         .split(',')
         .map(str::trim)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_is_sent_to_those_that_take_it() {
-        let takes = |text: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(text));
-            takes_gzip(&headers)
-        };
-        for text in ["gzip", "br, GZIP;q=0.5", "deflate,gzip;q=1.0", "*", "br;q=0, *;q=0.1"] {
-            assert!(takes(text), "{text}");
-        }
-        for text in ["", "br", "gzip;q=0", "gzip;q=0.000, *", "identity", "*;q=0", "xgzip"] {
-            assert!(!takes(text), "{text}");
-        }
-        assert!(!takes_gzip(&HeaderMap::new()));
-    }
 }

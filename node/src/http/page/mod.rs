@@ -1,5 +1,6 @@
 //! GET and HEAD: a page from the render cache, or rendered now.
 
+mod accepted;
 mod flight;
 mod found;
 mod kept;
@@ -22,10 +23,11 @@ use callboard_protocol::{ErrorCode, headers};
 
 pub(super) use self::found::Asked;
 use self::{
+    accepted::takes_payload,
     flight::{refresh, shared},
     found::{Lookup, look_up},
     kept::kept,
-    source::Source,
+    source::{Bodies, Source},
 };
 use super::{Refused, error_response::error_page};
 use crate::{
@@ -35,7 +37,7 @@ use crate::{
     context::FormState,
     node::Node,
     registry::Fenced,
-    render_cache::{Flown, PageKeyRef},
+    render_cache::{Flown, PageKeyRef, Representation},
     request::RequestHead,
 };
 
@@ -50,6 +52,8 @@ const BYPASS: HeaderValue = HeaderValue::from_static("callboard; fwd=bypass");
 /// Browsers may keep a page and must ask before they show it; shared caches may not: they are told of no
 /// revalidation.
 const ASK_FIRST: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// What a page with a payload depends on, besides what it is kept under.
+const ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// Answers a GET or HEAD.
@@ -125,18 +129,32 @@ async fn alone(
     let render = source.render(place, takeoff(node, asked), None).await;
     let is_private = render.private || !source.page.cached;
     match render.page {
-        Ok(body) if is_private => html(StatusCode::OK)
-            .insert_header((header::CACHE_CONTROL, PRIVATE))
-            .insert_header((headers::CACHE_STATUS, BYPASS))
-            .insert_header((headers::CALLBOARD_RENDER, render.made_of.id))
-            .body(body.for_response(&node.keys)),
-        Ok(body) => {
-            let entry = source.keep(key, body, render.made_of);
+        Ok(page) if is_private => private(request, node, page, render.made_of.id),
+        Ok(page) => {
+            let entry = source.keep(key, page, render.made_of);
             kept(request, node, &entry, miss, asked.now)
         }
         Err(error) if is_private => refused(&error),
         Err(error) => failed(request, node, key, asked, &error),
     }
+}
+
+/// A page that is for this request alone.
+fn private(request: &HttpRequest, node: &Node, page: Bodies, render: u64) -> HttpResponse {
+    let Bodies { html, payload } = page;
+    let varies = payload.is_some();
+    let (representation, body) = match payload.filter(|_| takes_payload(request.headers())) {
+        Some(payload) => (Representation::Payload, payload),
+        None => (Representation::Html, html),
+    };
+    let mut head = ok(representation);
+    if varies {
+        head.insert_header((header::VARY, ACCEPT));
+    }
+    head.insert_header((header::CACHE_CONTROL, PRIVATE))
+        .insert_header((headers::CACHE_STATUS, BYPASS))
+        .insert_header((headers::CALLBOARD_RENDER, render))
+        .body(body.for_response(&node.keys))
 }
 
 /// What a render for one request begins with.
@@ -191,9 +209,10 @@ pub(super) async fn after_form(
         return page_error(ErrorCode::Overloaded, detail);
     };
     match source.render(place, takeoff(node, asked), Some(state)).await.page {
-        Ok(body) => html(StatusCode::OK)
+        // A browser that posted a form shows a document.
+        Ok(page) => html(StatusCode::OK)
             .insert_header((header::CACHE_CONTROL, PRIVATE))
-            .body(body.for_response(&node.keys)),
+            .body(page.html.for_response(&node.keys)),
         Err(error) => refused(&error),
     }
 }
@@ -261,6 +280,17 @@ fn page_error(code: ErrorCode, detail: &str) -> HttpResponse {
 pub(super) fn method_not_allowed(node: &Node) -> HttpResponse {
     Refused::new(ErrorCode::MethodNotAllowed, "pages take GET and HEAD, actions take POST")
         .response(node, super::error_response::Asker::Browser)
+}
+
+fn ok(representation: Representation) -> HttpResponseBuilder {
+    match representation {
+        Representation::Html => html(StatusCode::OK),
+        Representation::Payload => {
+            let mut head = HttpResponse::build(StatusCode::OK);
+            head.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("text/x-component")));
+            head
+        }
+    }
 }
 
 fn html(status: StatusCode) -> HttpResponseBuilder {

@@ -33,9 +33,16 @@ pub(super) struct Source {
 
 /// A finished render. Private or not, and what it is made of, whatever it ended in.
 pub(super) struct Render {
-    pub(super) page: Result<PageBody, PageError>,
+    pub(super) page: Result<Bodies, PageError>,
     pub(super) private: bool,
     pub(super) made_of: MadeOf,
+}
+
+/// What a page is shown as.
+pub(super) struct Bodies {
+    pub(super) html: PageBody,
+    /// Its data, if it told them.
+    pub(super) payload: Option<PageBody>,
 }
 
 /// What a render is made of, and when.
@@ -81,7 +88,7 @@ impl Source {
             Ok(rendered) => rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into()))),
             Err(_) => Err(PageError::Failed("took longer than render_timeout".into())),
         };
-        let Facts { private, mut gathered, too_long } = cx.into_facts();
+        let Facts { private, mut gathered, payload, too_long } = cx.into_facts();
         let page = match too_long {
             Some(too_long) => Err(PageError::Failed(too_long.to_string())),
             None => page,
@@ -96,12 +103,16 @@ impl Source {
             gathered.tags.push(tag);
             all_tags.push(tag);
         }
-        let page = page.map(|html| PageBody::new(html.into_string().into()));
+        let page = page.map(|html| Bodies {
+            html: PageBody::new(html.into_string().into()),
+            payload: payload.map(PageBody::new),
+        });
         Render { page, private, made_of: MadeOf { gathered, all_tags, tags_given, birth: takeoff.birth, id } }
     }
 
     /// Makes a page of a render that anybody may get, and keeps it, unless it has too many tags for that.
-    pub(super) fn keep(&self, key: PageKeyRef<'_>, body: PageBody, made_of: MadeOf) -> Arc<Entry> {
+    pub(super) fn keep(&self, key: PageKeyRef<'_>, page: Bodies, made_of: MadeOf) -> Arc<Entry> {
+        let Bodies { html, payload } = page;
         let MadeOf { mut gathered, tags_given, birth, id, .. } = made_of;
         self.remember_private(false);
         let now = clock::core_now();
@@ -111,7 +122,8 @@ impl Source {
         gathered.tags.dedup();
         let entry = Arc::new(Entry::new(Rendered {
             key,
-            body,
+            html,
+            payload,
             birth,
             tags: gathered.tags,
             fragments: gathered.fragments,
