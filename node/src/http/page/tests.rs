@@ -1,6 +1,7 @@
 //! Pages as they are answered, without the server around them.
 
 mod flights;
+mod payloads;
 mod unleased;
 
 use actix_web::{body::to_bytes, test::TestRequest};
