@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
+use serde::Serialize;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, FromRow, any::AnyPoolOptions};
 
 use crate::{
@@ -55,7 +56,8 @@ pub(crate) struct OpenError {
 }
 
 /// Some entries of the book, newest first, and where among them one is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Leaf {
     pub(crate) entries: Vec<Entry>,
     /// Number of this leaf, from 1 on; above `last` if there is no such leaf.

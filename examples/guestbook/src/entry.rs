@@ -1,5 +1,7 @@
 //! What may be written: names and messages that the book takes, and what is wrong with others.
 
+use serde::Serialize;
+
 use crate::moment::Moment;
 
 /// Longest name, in characters: fits one line of the page.
@@ -16,7 +18,7 @@ pub(crate) struct Name(String);
 pub(crate) struct Message(String);
 
 /// An entry as it stands in the book.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Entry {
     pub(crate) id: i64,
     pub(crate) name: String,

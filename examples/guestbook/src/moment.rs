@@ -5,6 +5,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use callboard::js::Date;
+use serde::{Serialize, Serializer};
+
 /// Names of the months, from January on.
 const MONTHS: [&str; 12] = [
     "January",
@@ -50,6 +53,13 @@ impl Moment {
     /// As HTML's `datetime` wants it: `2025-11-23T20:40:00Z`.
     pub(crate) fn machine(self) -> String {
         humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(self.unix_seconds)).to_string()
+    }
+}
+
+/// A `Date` where it becomes a value of JavaScript.
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Date::from_millis(self.unix_seconds as f64 * 1000.0).serialize(serializer)
     }
 }
 

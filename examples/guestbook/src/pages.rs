@@ -61,20 +61,22 @@ struct SignIn {
     state: SignInState,
 }
 
-/// The book, and the form to sign it.
+/// The book, and the form to sign it; as data, the leaf of the book that it shows.
 #[page("/", tags = ["guestbook"])]
 async fn home(cx: &PageContext) -> Result<Html, PageError> {
     let leaf = existing("/", cx.state::<Book>().leaf(number(cx)?).await?)?;
+    cx.payload(&leaf)?;
     let state = cx.form_state::<SignState>(sign).unwrap_or_default();
     let fields = cx.form_with_state(sign, &NO_STATE)?;
     rendered(&Home { fields, state, leaf, chars_max: MESSAGE_CHARS_MAX })
 }
 
-/// What the visitor wrote, each entry with a button to delete it, and the form with their name filled in.
+/// What the visitor wrote, which is also its data, each entry with a button to delete it, and the form with their name filled in.
 #[page("/mine", uncached)]
 async fn mine(cx: &PageContext) -> Result<Html, PageError> {
     let name = session::visitor(cx).ok_or_else(|| PageError::Redirect("/sign-in".into()))?;
     let mut leaf = existing("/mine", cx.state::<Book>().leaf_of(&name, number(cx)?).await?)?;
+    cx.payload(&leaf)?;
     let own = std::mem::take(&mut leaf.entries).into_iter().map(|entry| {
         let delete_fields = cx.form(delete_entry.bind(&entry.id))?;
         Ok(OwnEntry { entry, delete_fields })

@@ -278,6 +278,32 @@ fn who_is_signed_in_shows_on_their_own_page_alone() {
     assert_eq!(ada.get("/mine").status, 303);
 }
 
+/// Goal: who has the guestbook's components needs its data alone, and gets what a document would show. Method: the data of
+/// the book, before and after somebody signs it, and those of a page that is somebody's own.
+#[test]
+fn the_book_is_data_for_those_that_take_data() {
+    let site = Site::open();
+    let (ada, stranger) = (site.visitor(), site.visitor());
+    let data = |visitor: &Visitor, path: &str| {
+        let request = visitor.client.get(format!("{}{path}", visitor.site));
+        let response = request.header("accept", "text/x-component").send().unwrap();
+        let render = response.headers()["callboard-render"].to_str().unwrap().to_owned();
+        (render, response.text().unwrap())
+    };
+    assert_eq!(
+        data(&stranger, "/").1,
+        r#"0:{"entries":[],"number":1,"last":1,"entriesTotal":0}"#.to_owned() + "\n"
+    );
+    ada.sign_in("Ada");
+    ada.sign("Ada", "hello <there>");
+    let (render, book) = data(&stranger, "/");
+    assert!(book.contains(r#""name":"Ada","message":"hello <there>","written":"$D20"#), "{book}");
+    let document = stranger.client.get(&stranger.site).send().unwrap();
+    assert_eq!(document.headers()["callboard-render"], render);
+    assert!(document.text().unwrap().contains("hello &#60;there&#62;"));
+    assert!(data(&ada, "/mine").1.contains("hello <there>"));
+}
+
 #[test]
 fn a_session_that_this_node_did_not_sign_is_none() {
     let site = Site::open();

@@ -121,7 +121,8 @@ pub(crate) struct Rendered<'a> {
 
 impl Entry {
     pub(crate) fn new(rendered: Rendered<'_>) -> Self {
-        let Rendered { key, html, payload, birth, tags, fragments, lifetime, made, render, tag_names } = rendered;
+        let Rendered { key, html, payload, birth, tags, fragments, lifetime, made, render, tag_names } =
+            rendered;
         let (html, holes) = html.into_parts();
         let (texts, lengths) = Lengths::join(key, &groups::header(&tag_names), &html);
         let payload = payload.map(|payload| Box::new(Payload::new(payload)));

@@ -13,6 +13,7 @@ mod lifecycle;
 mod once;
 mod order;
 mod pages;
+mod payloads;
 mod refusals;
 mod returned_actions;
 mod rush;

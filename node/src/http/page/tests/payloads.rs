@@ -118,7 +118,9 @@ impl Response {
     fn render(&self) -> u64 {
         let shown = match self.header("content-type") {
             "text/x-component" => self.told().render,
-            _ => self.html().strip_prefix("render ").and_then(|number| number.parse().ok()).expect("a number"),
+            _ => {
+                self.html().strip_prefix("render ").and_then(|number| number.parse().ok()).expect("a number")
+            }
         };
         assert_eq!(self.header("callboard-render"), shown.to_string());
         shown
