@@ -127,7 +127,9 @@ fn error_codes_are_counted_and_bounded() {
         let answer = Answer { status: 503, headers, body: Bytes::new() };
         recorder.ended(&observation(0, 0, 1000, End::Answered(answer)));
     };
-    ["draining", "overloaded", "draining"].iter().for_each(|code| refused(code));
+    for code in ["draining", "overloaded", "draining"] {
+        refused(code);
+    }
     (0..1000).for_each(|number| refused(&format!("made-up-{number}")));
     let codes = recorder.finish(Duration::from_secs(1)).total.error_codes;
     assert_eq!((codes["draining"], codes["overloaded"], codes.values().sum()), (2, 1, 1003));
