@@ -29,7 +29,7 @@ describe("a page that tells its data", () => {
     form.set("name", name);
     form.set("message", message);
     // It leads on to the book, so it gives nothing.
-    await actions["actions::sign"](null, form);
+    await actions["guestbook::actions::sign"](null, form);
   }
 
   test("is a value to React's client, and what an action changed is in the next one", async () => {
