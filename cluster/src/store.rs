@@ -219,6 +219,45 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// As it is counted.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OpenInbox { .. } => "open-inbox",
+            Self::Join { .. } => "join",
+            Self::Renew { .. } => "renew",
+            Self::Leases { .. } => "leases",
+            Self::View => "view",
+            Self::Send { .. } => "send",
+            Self::ReadRequests { .. } => "read-requests",
+            Self::ReadClaimed { .. } => "read-claimed",
+            Self::ReadReplies { .. } => "read-replies",
+            Self::Settle { .. } => "settle",
+            Self::TrimReplies { .. } => "trim-replies",
+            Self::Fence { .. } => "fence",
+            Self::Evict { .. } => "evict",
+            Self::Orphan { .. } => "orphan",
+            Self::OrphanDone { .. } => "orphan-done",
+            Self::AckView { .. } => "ack-view",
+            Self::Drain { .. } => "drain",
+            Self::Leave { .. } => "leave",
+            Self::Open { .. } => "open",
+            Self::IdempotencyBegin { .. } => "idempotency-begin",
+            Self::IdempotencyFinish { .. } => "idempotency-finish",
+            Self::IdempotencyAbandon { .. } => "idempotency-abandon",
+            Self::IdempotencyResolve { .. } => "idempotency-resolve",
+            Self::IdempotencyRestore { .. } => "idempotency-restore",
+        }
+    }
+
+    /// Whether it is answered only when there is something to tell.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::ReadRequests { .. } | Self::ReadReplies { .. })
+    }
+}
+
 /// What the store says to a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {

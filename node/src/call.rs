@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::{
     arguments::CallArguments, context::Principal, drain::InFlight, node::Node, registry::RegisteredAction,
-    request::RequestHead,
+    request::RequestHead, telemetry::Timeline,
 };
 
 /// One call, ready to run.
@@ -36,6 +36,14 @@ pub(crate) struct CallInfo {
     /// Of a keyed call.
     pub(crate) token: OnceLock<FencingToken>,
     pub(crate) cancellation: Arc<Cancellation>,
+    pub(crate) timeline: Arc<Timeline>,
+}
+
+impl CallInfo {
+    /// When it was placed.
+    pub(crate) fn placed(&self) -> Instant {
+        self.deadline.checked_sub(self.timeout).unwrap_or(self.deadline)
+    }
 }
 
 /// Says that nobody waits for the answer any more.

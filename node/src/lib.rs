@@ -31,6 +31,7 @@ mod html;
 mod http;
 mod keys;
 mod manifest;
+mod metrics;
 mod node;
 mod output;
 mod page_body;
@@ -61,6 +62,7 @@ pub use context::{ActionContext, GuardContext, PageContext, Principal, Refusal, 
 pub use cookies::{Cookie, SameSite};
 pub use form::{Action, Bound};
 pub use html::Html;
+pub use metrics::{Metric, MetricKind, MetricLabel};
 pub use output::{Failure, PageError};
 pub use settings::{LogFormat, Secret, Setting, SettingError, Settings, Sources};
 

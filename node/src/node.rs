@@ -13,12 +13,14 @@ use crate::{
     actors::{Membership, Revalidator, Standing},
     build_id::BuildId,
     drain::Drain,
+    metrics::Metrics,
     registry::Registry,
     render_cache::RenderCache,
     renders::Renders,
     retained::Retained,
     settings::Settings,
     state::State,
+    telemetry::Traces,
 };
 
 /// One node: fixed once it started, but for the counters.
@@ -45,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) revalidator: actix::Addr<Revalidator>,
     pub(crate) membership: actix::Addr<Membership>,
     pub(crate) standing: Arc<Standing>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) traces: Arc<Traces>,
     /// What is kept for idempotency keys.
     pub(crate) retained: Retained,
     pub(crate) drain: Drain,

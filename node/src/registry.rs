@@ -1,7 +1,7 @@
 //! What can be called and rendered: found at link time, checked at start, fixed afterwards.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::atomic::AtomicUsize,
     time::Duration,
 };
@@ -18,6 +18,7 @@ use crate::{
     Action,
     arguments::CallArguments,
     context::{ActionContext, GuardContext, PageContext, Principal, Refusal},
+    metrics::OTHER,
     output::{Ran, Rendered},
 };
 
@@ -144,6 +145,8 @@ pub enum Fenced {
 pub(crate) struct RegisteredAction {
     pub(crate) entry: &'static ActionEntry,
     pub(crate) id: ActionId,
+    /// What it is counted under: its name, or one that it shares with others.
+    pub(crate) label: &'static str,
     pub(crate) reference: ActionReference,
     /// Calls that run now.
     pub(crate) running: AtomicUsize,
@@ -156,6 +159,9 @@ pub(crate) struct Registry {
     by_name: BTreeMap<&'static str, &'static RegisteredAction>,
     pages: matchit::Router<&'static PageEntry>,
     page_count: usize,
+    /// The routes that are counted under their own names.
+    labelled_pages: HashSet<&'static str>,
+    labels_max: usize,
 }
 
 /// Why the application cannot start.
@@ -170,7 +176,8 @@ pub(crate) enum RegistryError {
 }
 
 impl Registry {
-    /// Checks what was linked in and names it with these keys.
+    /// Checks what was linked in and names it with these keys. As many as `labels_max` actions, and pages, are counted each
+    /// under its own name: the first by name.
     ///
     /// # Errors
     ///
@@ -180,13 +187,18 @@ impl Registry {
         pages: impl IntoIterator<Item = &'static PageEntry>,
         salt: &[u8],
         keys: &KeyRing,
+        labels_max: usize,
     ) -> Result<Self, RegistryError> {
         let mut registry = Self {
             actions: HashMap::new(),
             by_name: BTreeMap::new(),
             pages: matchit::Router::new(),
             page_count: 0,
+            labelled_pages: HashSet::new(),
+            labels_max,
         };
+        let mut actions: Vec<_> = actions.into_iter().collect();
+        actions.sort_by_key(|entry| (entry.name, entry.location));
         for entry in actions {
             registry.add_action(entry, salt, keys)?;
         }
@@ -214,11 +226,22 @@ impl Registry {
         let info = InfoByte::from_byte(entry.info).expect("the attribute sets the lower seven bits");
         let id = ActionId::derive(salt, entry.name, info);
         let reference = ActionReference::sign(keys, id);
-        let registered: &'static _ =
-            Box::leak(Box::new(RegisteredAction { entry, id, reference, running: AtomicUsize::new(0) }));
+        let label = if self.by_name.len() < self.labels_max { entry.name } else { OTHER };
+        let registered: &'static _ = Box::leak(Box::new(RegisteredAction {
+            entry,
+            id,
+            label,
+            reference,
+            running: AtomicUsize::new(0),
+        }));
         self.actions.insert(id, registered);
         self.by_name.insert(entry.name, registered);
         Ok(())
+    }
+
+    /// What a page is counted under: its route, or what it shares with others.
+    pub(crate) fn page_label(&self, page: &'static PageEntry) -> &'static str {
+        if self.labelled_pages.contains(page.pattern) { page.pattern } else { OTHER }
     }
 
     fn add_page(
@@ -228,6 +251,9 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let location = place(entry.file, entry.line);
         self.page_count += 1;
+        if self.page_count <= self.labels_max {
+            self.labelled_pages.insert(entry.pattern);
+        }
         match self.pages.insert(entry.pattern, entry) {
             Ok(()) => Ok(()),
             Err(matchit::InsertError::Conflict { with }) => {

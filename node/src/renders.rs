@@ -18,6 +18,7 @@ pub(crate) struct Renders {
     waiting: AtomicUsize,
     waiting_max: usize,
     patience: Duration,
+    places_max: usize,
 }
 
 /// There was no place to render in, nor did one become free in time.
@@ -40,7 +41,18 @@ impl Renders {
             waiting: AtomicUsize::new(0),
             waiting_max: settings.render_queue_max,
             patience: settings.render_timeout,
+            places_max: settings.renders_max,
         }
+    }
+
+    /// How many render now.
+    pub(crate) fn running(&self) -> usize {
+        self.places_max.saturating_sub(self.places.available_permits())
+    }
+
+    /// How many wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// A place, kept until it is dropped. Whoever asks first gets the next one.

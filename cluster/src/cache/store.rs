@@ -121,6 +121,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// As it is counted.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "log-open",
+            Self::Renew { .. } => "log-renew",
+            Self::Publish { .. } => "log-publish",
+            Self::Acknowledge { .. } => "log-acknowledge",
+            Self::Registered { .. } => "log-registered",
+            Self::Reap { .. } => "log-reap",
+            Self::Leave { .. } => "log-leave",
+        }
+    }
+}
+
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {

@@ -135,6 +135,12 @@ impl Versions {
         LogPosition::from_u64(self.applied.load(Ordering::Acquire))
     }
 
+    /// Until when everything that was answered is applied.
+    #[must_use]
+    pub fn lease_until(&self) -> Instant {
+        Instant::from_micros(self.lease_until.load(Ordering::Acquire))
+    }
+
     /// Whether everything that was answered by now is applied.
     #[must_use]
     pub fn is_leased(&self, now: Instant) -> bool {

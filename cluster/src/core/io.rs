@@ -158,6 +158,8 @@ pub struct Start {
     pub not_after: Instant,
     /// When its client is told that its time is over.
     pub deadline: Instant,
+    /// When it came to this node: from then on it waited for its turn.
+    pub came: Instant,
     /// Whether it was submitted here: then whoever submitted it has context and arguments.
     pub local: bool,
     /// For the action.
@@ -231,6 +233,23 @@ pub enum SessionState {
     Draining,
     /// It left.
     Left,
+}
+
+impl SessionState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Away, Self::Serving, Self::Silent, Self::Draining, Self::Left];
+
+    /// As it is counted and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Away => "away",
+            Self::Serving => "serving",
+            Self::Silent => "silent",
+            Self::Draining => "draining",
+            Self::Left => "left",
+        }
+    }
 }
 
 /// Why a node cannot be a member.

@@ -24,7 +24,7 @@ mod starting;
 mod transfers;
 mod watch;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use callboard_protocol::{
     ActionId,
@@ -161,6 +161,15 @@ impl Core {
         let Some(view) = self.view() else { return false };
         let candidates = placement::candidates(view, Slot::of_action(action), self.profile.build);
         candidates.first().is_some_and(|first| self.boot() != Some(*first))
+    }
+
+    /// The slots that this node owns, by the view that it applies.
+    #[must_use]
+    pub fn owned_slots(&self) -> BTreeSet<Slot> {
+        let (Some(view), Some(me)) = (self.view(), self.boot()) else { return BTreeSet::new() };
+        let staying = view.members.iter().filter(|(_, member)| !member.draining);
+        let boots: Vec<Boot> = staying.map(|(boot, _)| *boot).collect();
+        Slot::all().filter(|slot| placement::owner_of(*slot, boots.iter().copied()) == Some(me)).collect()
     }
 
     /// The view that this node applies.

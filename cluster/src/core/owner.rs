@@ -66,6 +66,8 @@ pub(super) struct Run {
     pub(super) from: From,
     pub(super) stage: Stage,
     pub(super) deadline: Instant,
+    /// When it came.
+    pub(super) came: Instant,
     pub(super) token: Option<FencingToken>,
     /// Whether a begin of its idempotency key was asked: its record may be there.
     pub(super) begun: bool,
@@ -224,6 +226,7 @@ impl Core {
             from,
             stage: Stage::Queued,
             deadline,
+            came: self.io.now,
             token: None,
             begun: false,
             ended: None,

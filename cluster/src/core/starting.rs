@@ -97,6 +97,7 @@ impl Core {
                 hold.min(run.deadline)
             },
             deadline: run.deadline,
+            came: run.came,
             local: run.from == From::Here,
             context: std::mem::take(&mut run.context),
             arguments: std::mem::take(&mut run.arguments),

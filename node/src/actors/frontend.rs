@@ -42,6 +42,7 @@ use crate::{
     registry::{Class, RegisteredAction},
     request::RequestHead,
     retained::Counted,
+    telemetry::{Phase, Timeline},
 };
 
 /// Turns requests into calls, one check after the other, and calls into settlements.
@@ -166,7 +167,13 @@ impl Frontend {
     }
 
     /// Places a call and waits for its settlement. Dropping the future tells the call that nobody waits.
-    pub(crate) async fn call(&self, admitted: Admitted, sent: Sent) -> Result<Answered, Refused> {
+    pub(crate) async fn call(
+        &self,
+        admitted: Admitted,
+        sent: Sent,
+        timeline: &Arc<Timeline>,
+    ) -> Result<Answered, Refused> {
+        let begun = Instant::now();
         let Admitted { resolved: Resolved { action, reference }, in_flight, head, principal } = admitted;
         let Sent { arguments, arriving, idempotency, shipment } = sent;
         let timeout = action.entry.timeout.unwrap_or(self.node.settings.call_timeout);
@@ -188,15 +195,22 @@ impl Frontend {
             deadline,
             token: OnceLock::new(),
             cancellation: Arc::default(),
+            timeline: Arc::clone(timeline),
         });
         let call = info.id;
+        timeline.is_call(call);
         let mut waiting = Waiting { info: Arc::clone(&info), placed: false };
         let placed = Call { info, action, arguments, in_flight };
+        timeline.over(Phase::Place, begun);
+        let begun = Instant::now();
         let settled = if self.runs_here(action, line.as_deref(), idempotency.as_ref(), shipment.as_ref()) {
             self.execute(placed).await
         } else {
             waiting.placed = true;
             let settled = self.place(placed, line, idempotency, shipment, &reference).await;
+            if self.node.is_clustered() && !timeline.has(Phase::Run) {
+                timeline.over(Phase::Carry, begun);
+            }
             // What goes on can still be stopped; of anything else nothing is left.
             waiting.placed = matches!(&settled, Ok(Settlement { rest: Some(Rows::Carried(_)), .. }));
             settled

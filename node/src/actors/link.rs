@@ -1,7 +1,7 @@
 //! The connections to Redis: one outbox for everything that answers at once, and two inboxes that wait for calls and for
 //! answers. Each is an actor of its own, and none of them comes back by itself: the membership's core says when.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix::{
     Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, WrapFuture as _,
@@ -9,27 +9,32 @@ use actix::{
 use callboard_cluster::{
     core::{self, Input, RequestId},
     redis::{Connection, OpenError, Settings},
-    store::{Command, Failure},
+    store::{Answer, Command, Failure},
 };
 use callboard_protocol::identity::Incarnation;
 use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
 use super::{Feed, Membership, Tell as _};
-use crate::keys::shared::Remembered;
+use crate::{keys::shared::Remembered, metrics::Metrics};
 
 /// The three links of a node.
 pub(crate) struct Links {
     settings: Arc<Settings>,
     links: Vec<Addr<Link>>,
     remembered: Option<Rc<Mutex<Remembered>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Links {
     /// `remembered` is what is put back where Redis lost it.
-    pub(crate) fn new(settings: Arc<Settings>, remembered: Option<Remembered>) -> Self {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        remembered: Option<Remembered>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let remembered = remembered.map(|remembered| Rc::new(Mutex::new(remembered)));
-        Self { settings, links: Vec::new(), remembered }
+        Self { settings, links: Vec::new(), remembered, metrics }
     }
 
     /// The node is a member: what Redis should know beside its membership, it knows again.
@@ -49,7 +54,8 @@ impl Links {
         self.links = roles
             .map(|role| {
                 let (settings, membership) = (Arc::clone(&self.settings), membership.clone());
-                Link { role, settings, membership, opening: 0, open: None }.start()
+                let metrics = Arc::clone(&self.metrics);
+                Link { role, settings, membership, metrics, opening: 0, open: None }.start()
             })
             .into();
     }
@@ -72,6 +78,7 @@ pub(super) struct Link {
     role: core::Connection,
     settings: Arc<Settings>,
     membership: Addr<Membership>,
+    metrics: Arc<Metrics>,
     /// Which attempt at opening it is the current one.
     opening: u64,
     open: Option<Opened>,
@@ -174,13 +181,28 @@ impl Handler<Perform> for Link {
         let Some(Opened { connection, alive }) = &self.open else {
             return self.feed(Input::Answered(request, Err(Failure::Silent)));
         };
+        if let Command::Send { frame, .. } = &command {
+            self.metrics.tally.sent.add(frame.len());
+        }
+        let (name, waits, asked) = (command.name(), command.waits(), Instant::now());
         // On its way when this returns; only its answer is awaited.
         let answer = connection.perform(command);
         let (membership, mut alive) = (self.membership.clone(), alive.subscribe());
+        let metrics = Arc::clone(&self.metrics);
         actix::spawn(async move {
             tokio::select! {
                 biased;
-                answer = answer => membership.tell(Feed(Input::Answered(request, answer))),
+                answer = answer => {
+                    if !waits {
+                        metrics.redis(name, asked.elapsed(), answer.is_ok());
+                    }
+                    if let Ok(Answer::Frames(frames)) = &answer {
+                        for (_, frame) in frames {
+                            metrics.tally.received.add(frame.len());
+                        }
+                    }
+                    membership.tell(Feed(Input::Answered(request, answer)));
+                }
                 _ = alive.changed() => {}
             }
         });

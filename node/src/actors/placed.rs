@@ -35,6 +35,7 @@ use crate::{
     http::carried_arguments,
     node::Node,
     registry::RegisteredAction,
+    telemetry::{Phase, Timeline},
 };
 
 /// Run this call at once, or not at all.
@@ -146,10 +147,18 @@ async fn run_placed(placed: RunPlaced) -> Result<(Ended, RunResult), NotStarted>
         // Set once: a run that did not start has set nothing.
         let _set = info.token.set(token);
     }
+    if local {
+        node.metrics.waited(&action.entry.class, info.placed().elapsed());
+        info.timeline.over(Phase::QueueWait, info.placed());
+    }
     let outcome = act(&info, action, arguments).await;
+    if let (false, Settled::Thrown(thrown)) = (local, &outcome.settled) {
+        info.timeline.failed(thrown.code.as_str());
+    }
     let revalidations = revalidations(action, &outcome);
     let held = Held { _permit: permit, _in_flight: in_flight };
-    Ok(ended(&node, &start, outcome, revalidations, held, local, membership))
+    let (ended, result) = ended(&node, &start, outcome, revalidations, held, local, membership);
+    Ok((ended, RunResult { timeline: Some(Arc::clone(&info.timeline)), ..result }))
 }
 
 fn late(start: &Start) -> Answer {
@@ -178,6 +187,12 @@ async fn carried_call(
         })?;
     let (framing, timeout) = (head.framing.clone(), Duration::from_millis(head.timeout_ms));
     let (head, principal) = request_head(head);
+    let age = clock::core_now().since(start.came);
+    let timeline = Timeline::receive(node, &head.headers, age);
+    timeline.found(action);
+    timeline.is_call(start.call);
+    timeline.over(Phase::QueueWait, timeline.begun());
+    let begun = std::time::Instant::now();
     let info = Arc::new(CallInfo {
         id: start.call,
         node: Arc::clone(node),
@@ -187,6 +202,7 @@ async fn carried_call(
         deadline: clock::from_core(start.deadline),
         token: OnceLock::new(),
         cancellation,
+        timeline: Arc::clone(&timeline),
     });
     let sent = carried_arguments(node, &framing, start.arguments.clone(), chunks).await;
     let sent = match sent {
@@ -203,6 +219,7 @@ async fn carried_call(
         Err(refused) => return Ok((info, Err(refused.detail().to_owned()))),
     };
     let arguments = call_arguments(node, action, &reference, info.principal.as_ref(), sent, None).await;
+    timeline.over(Phase::Decode, begun);
     Ok((info, arguments.map_err(|refused| refused.detail().to_owned())))
 }
 

@@ -63,6 +63,11 @@ impl Published {
         }
     }
 
+    /// Whether nothing of it is left to be waited for.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        !matches!(self, Self::Unconfirmed)
+    }
+
     /// As the cluster's core carries it.
     pub(crate) fn position(&self) -> Option<LogPosition> {
         match self {

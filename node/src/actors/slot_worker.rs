@@ -12,7 +12,7 @@ use futures_util::{
     FutureExt as _,
     future::{Either, select},
 };
-use tracing::warn;
+use tracing::{Instrument as _, info_span, warn};
 
 use super::{
     Publish, Tell as _,
@@ -24,6 +24,7 @@ use crate::{
     context::ActionContext,
     node::Node,
     registry::RegisteredAction,
+    telemetry::Phase,
 };
 
 /// Run this call, which waits for no other. Answered through `reply`.
@@ -79,6 +80,8 @@ async fn run(call: Call, reply: Reply) {
         return answer(reply, Err(CallError::Expired));
     }
 
+    info.node.metrics.waited(&action.entry.class, info.placed().elapsed());
+    info.timeline.over(Phase::QueueWait, info.placed());
     let arriving = arguments.arriving.clone();
     let deadline = pin!(tokio::time::sleep_until(info.deadline.into()));
     let (outcome, reply) = match select(pin!(act(&info, action, arguments)), deadline).await {
@@ -93,7 +96,15 @@ async fn run(call: Call, reply: Reply) {
             (acting.await, None)
         }
     };
-    let published = publish(&info.node, revalidations(action, &outcome)).await;
+    let revalidations = revalidations(action, &outcome);
+    let published = if revalidations.is_empty() {
+        Published::Nothing
+    } else {
+        let begun = Instant::now();
+        let published = publish(&info.node, revalidations).await;
+        info.timeline.over(Phase::Publish, begun);
+        published
+    };
     if let Some(reply) = reply {
         let held = Held { _permit: permit, _in_flight: in_flight };
         answer(reply, Ok(Settlement::of(outcome, published, held)));
@@ -108,12 +119,18 @@ pub(super) async fn act(
 ) -> Outcome {
     let cx = ActionContext::new(Arc::clone(info));
     let effects = cx.effects();
+    let begun = Instant::now();
     // The inner block makes a panic before the first await one of the action's, too.
     let acting = AssertUnwindSafe(async move { (action.entry.run)(cx, arguments).await }).catch_unwind();
-    let mut outcome = acting.await.unwrap_or_else(|panic| Outcome {
+    // Whatever it logs names its call.
+    let span =
+        info_span!("call", action = action.entry.name, call = %info.id, trace = %info.timeline.trace_id());
+    let mut outcome = acting.instrument(span).await.unwrap_or_else(|panic| Outcome {
         settled: Settled::Thrown(panicked(&*panic)),
         effects: effects.take(),
     });
+    info.node.metrics.ran(action, begun.elapsed());
+    info.timeline.over(Phase::Run, begun);
     let mistake = outcome.effects.revalidations.iter().find_map(|asked| asked.check().err());
     if let (Some(mistake), Settled::Value(_)) = (mistake, &outcome.settled) {
         outcome.settled = Settled::Thrown(Thrown {
@@ -123,7 +140,8 @@ pub(super) async fn act(
         });
     }
     if let Settled::Thrown(thrown) = &outcome.settled {
-        warn!(call = %info.id, action = action.entry.name, code = %thrown.code, error = thrown.private, "action failed");
+        let trace = info.timeline.trace_id();
+        warn!(call = %info.id, %trace, action = action.entry.name, code = %thrown.code, error = thrown.private, "action failed");
     }
     outcome
 }
@@ -143,10 +161,13 @@ pub(crate) async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Pu
     if revalidations.is_empty() {
         return Published::Nothing;
     }
+    let begun = Instant::now();
     let (publish, published) = Publish::new(revalidations);
     node.revalidator.tell(publish);
     // Of a log that is gone nothing comes.
-    published.await.unwrap_or(Published::Unconfirmed)
+    let published = published.await.unwrap_or(Published::Unconfirmed);
+    node.metrics.revalidated(published.is_confirmed(), begun.elapsed());
+    published
 }
 
 fn answer(reply: Reply, answer: Result<Settlement, CallError>) {

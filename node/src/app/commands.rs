@@ -121,5 +121,9 @@ fn known(app: &App, settings: &Settings) -> anyhow::Result<(Registry, BuildId, K
         _ => Keys::load(app.name, settings, &state_dir, build, Purpose::Print)?,
     };
     let (allowed, _) = app.actions();
-    Ok((Registry::new(allowed, super::pages(), &keys.salt, &keys.ring)?, build, keys.ring))
+    Ok((
+        Registry::new(allowed, super::pages(), &keys.salt, &keys.ring, settings.metrics_actions_max)?,
+        build,
+        keys.ring,
+    ))
 }

@@ -28,6 +28,7 @@ use crate::{
     clock,
     doctor::{self, Presence},
     keys::{Keys, Purpose, shared::Remembered},
+    metrics::Metrics,
     registry::{Class, Registry},
     settings::Settings,
 };
@@ -40,6 +41,7 @@ pub(super) struct Member<'a> {
     pub(super) registry: &'a Registry,
     pub(super) keys: &'a KeyRing,
     pub(super) standing: &'a Arc<Standing>,
+    pub(super) metrics: &'a Arc<Metrics>,
     /// Of a node that is one of several.
     pub(super) cluster: Option<Clustered>,
 }
@@ -82,7 +84,7 @@ impl Member<'_> {
         let name = self.settings.namespace.as_deref().unwrap_or(self.application);
         let (namespace, profile) = (Namespace::named(name), self.profile());
         let standing = Arc::clone(self.standing);
-        let mailbox_max = self.settings.inbox_calls_max;
+        let (mailbox_max, metrics) = (self.settings.inbox_calls_max, Arc::clone(self.metrics));
         let (settings, redis) = match self.cluster {
             None => (alone(self.settings), None),
             Some(Clustered { redis, core, remembered }) => (core, Some((redis, remembered))),
@@ -95,7 +97,7 @@ impl Member<'_> {
                     usize::MAX,
                     Mutants::default(),
                 ))),
-                Some((redis, remembered)) => SharedStore::Redis(Links::new(redis, remembered)),
+                Some((redis, remembered)) => SharedStore::Redis(Links::new(redis, remembered, metrics)),
             };
             Membership::new(core, store, standing, mailbox_max)
         })
@@ -130,6 +132,7 @@ pub(super) async fn start_revalidator(
     settings: &Settings,
     registry: &Registry,
     redis: Option<Arc<redis::Settings>>,
+    metrics: &Arc<Metrics>,
 ) -> anyhow::Result<(Addr<Revalidator>, Arc<Versions>)> {
     let process = ProcessId::from_u128(rand::random());
     let declared = registry.actions().flat_map(|action| action.entry.revalidates);
@@ -141,7 +144,7 @@ pub(super) async fn start_revalidator(
         None => SharedLog::Memory(Box::new(
             cache::memory::Store::new(mutants()).after(Epoch::at(clock::unix_ms())),
         )),
-        Some(redis) => SharedLog::Redis(CacheLinks::new(CacheStore::new(redis))),
+        Some(redis) => SharedLog::Redis(CacheLinks::new(CacheStore::new(redis), Arc::clone(metrics))),
     };
     let versions = Arc::clone(core.versions());
     let revalidator = Revalidator::new(core, log, settings.publish_timeout).start();

@@ -22,12 +22,14 @@ use crate::{
     build_id::BuildId,
     drain::Drain,
     http::Servers,
+    metrics::{self, Metrics},
     node::Node,
     registry::{ActionEntry, Registry},
     render_cache::RenderCache,
     renders::Renders,
     retained::Retained,
     settings::Settings,
+    telemetry::{self, Traces},
 };
 
 /// Serves until a signal comes.
@@ -62,7 +64,7 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
     let form_bytes_max = allowed.iter().filter_map(|entry| entry.body_bytes_max).max().unwrap_or(0);
     let pages = super::pages();
     let private_pages = pages.iter().map(|page| (page.pattern, AtomicBool::new(false))).collect();
-    let registry = Registry::new(allowed, pages, &keys.salt, &keys.ring)?;
+    let registry = Registry::new(allowed, pages, &keys.salt, &keys.ring, settings.metrics_actions_max)?;
     let mut state = app.state;
     let start = Start { state_dir: state_dir.clone(), settings: settings.clone() };
     for setup in app.setups {
@@ -71,8 +73,11 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
     }
 
     let standing = Arc::new(Standing::default());
+    let resource = telemetry::resource(app.name, build);
+    let metrics = Metrics::new(&settings, resource.clone())?;
+    let traces = Traces::start(&settings, &resource, &metrics)?;
     let redis = cluster.as_ref().map(|cluster| Arc::clone(&cluster.redis));
-    let (revalidator, versions) = members::start_revalidator(&settings, &registry, redis).await?;
+    let (revalidator, versions) = members::start_revalidator(&settings, &registry, redis, &metrics).await?;
     let member = members::Member {
         application: app.name,
         settings: &settings,
@@ -80,6 +85,7 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
         registry: &registry,
         keys: &keys.ring,
         standing: &standing,
+        metrics: &metrics,
         cluster,
     };
     let membership = member.start();
@@ -111,6 +117,8 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
         private_pages,
         membership,
         standing,
+        metrics,
+        traces,
         retained: Retained::new(&settings),
         drain: Drain::default(),
         settings,
@@ -118,6 +126,8 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
     let workers = members::start_slot_workers(&node.settings);
     node.membership.tell(Begin { node: Arc::clone(&node), workers });
     serves_if_alone(&node).await?;
+    metrics::observe(&node);
+    actix::spawn(metrics::report_each_second(Arc::downgrade(&node)));
     Ok(node)
 }
 
@@ -177,6 +187,12 @@ async fn serve(node: Arc<Node>, servers: Servers, stop: impl Future<Output = ()>
         public.stop(false).await;
     }
     admin.stop(false).await;
+    let (traces, metrics) = (Arc::clone(&node.traces), Arc::clone(&node.metrics));
+    let told = tokio::task::spawn_blocking(move || {
+        traces.shut_down();
+        metrics.shut_down();
+    });
+    drop(told.await);
     public_server.await??;
     admin_server.await??;
     info!("stopped");

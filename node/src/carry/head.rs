@@ -3,11 +3,13 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
 use callboard_protocol::carried::{CarriedHead, CarriedPrincipal, Framing};
 
-use crate::{call::CallInfo, context::Principal, request::RequestHead};
+use crate::{call::CallInfo, context::Principal, request::RequestHead, telemetry::TRACEPARENT};
 
 /// What crosses of a call's request.
 pub(crate) fn carried_head(info: &CallInfo, reference: &str, framing: Framing) -> CarriedHead {
     let header = |(name, value): &(HeaderName, HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
+    let headers = info.head.headers.iter().filter(|(name, _)| name != TRACEPARENT);
+    let traceparent = (TRACEPARENT.to_string(), info.timeline.carried().into_bytes());
     CarriedHead {
         reference: reference.to_owned(),
         principal: info.principal.as_ref().map(|principal| CarriedPrincipal {
@@ -16,7 +18,7 @@ pub(crate) fn carried_head(info: &CallInfo, reference: &str, framing: Framing) -
         }),
         path: info.head.path.clone(),
         query: info.head.query.clone(),
-        headers: info.head.headers.iter().map(header).collect(),
+        headers: headers.map(header).chain([traceparent]).collect(),
         timeout_ms: info.timeout.as_millis() as u64,
         framing,
     }

@@ -65,6 +65,17 @@ impl ActionContext {
         self.info.head.header(name)
     }
 
+    /// Headers for a request that the action makes, so that what it causes belongs to the trace of this call: W3C's
+    /// `traceparent`, and `tracestate` and `baggage` if the client sent any.
+    #[must_use]
+    pub fn trace_headers(&self) -> Vec<(&'static str, String)> {
+        let baggage = self.header("baggage").unwrap_or_default().to_owned();
+        let state = self.info.timeline.tracestate();
+        let all =
+            [("traceparent", self.info.timeline.traceparent()), ("tracestate", state), ("baggage", baggage)];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     /// A cookie as the browser sent it: anybody can write one.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {

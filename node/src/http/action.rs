@@ -1,6 +1,12 @@
 //! POST: a call by React's or Next's client, or by a form.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use callboard_protocol::{
@@ -24,6 +30,7 @@ use crate::{
     carry::Shipment,
     registry::Class,
     request::RequestHead,
+    telemetry::{Phase, Timeline},
 };
 
 /// Answers a POST.
@@ -33,14 +40,18 @@ pub(super) async fn post(
     frontend: Rc<Frontend>,
 ) -> HttpResponse {
     let node = &frontend.node;
+    let timeline = Timeline::accept(node, &request, Duration::ZERO);
     let mut body = Body::new(&request, payload);
     let is_fetch = request.headers().contains_key(headers::NEXT_ACTION);
     let answer = if is_fetch {
-        fetch(&request, &mut body, &frontend)
-            .await
-            .map(|(answered, intake)| respond::to_fetch(node, answered, intake))
+        fetch(&request, &mut body, &frontend, &timeline).await.map(|(answered, intake)| {
+            let begun = Instant::now();
+            let response = respond::to_fetch(node, answered, intake);
+            timeline.over(Phase::Respond, begun);
+            response
+        })
     } else {
-        form::submit(&request, &mut body, &frontend).await
+        form::submit(&request, &mut body, &frontend, &timeline).await
     };
     let asker = if is_fetch { Asker::Fetch } else { Asker::Browser };
     let (response, discarded) = match answer {
@@ -51,6 +62,7 @@ pub(super) async fn post(
             (refused.response(node, asker), discarded)
         }
     };
+    timeline.answered(node, &response);
     if discarded { response } else { Closing::after(response, body) }
 }
 
@@ -60,10 +72,13 @@ async fn fetch(
     request: &HttpRequest,
     body: &mut Body,
     frontend: &Frontend,
+    timeline: &Arc<Timeline>,
 ) -> Result<(Answered, Option<Intake>), Refused> {
+    let begun = timeline.begun();
     origin::check(&frontend.node, request)?;
     let reference = request.headers().get(headers::NEXT_ACTION).and_then(|value| value.to_str().ok());
     let resolved = frontend.resolve(reference.unwrap_or_default())?;
+    timeline.found(resolved.action);
     let accepted = frontend.accept()?;
     let key = idempotency::key(request)?;
     let kind = BodyKind::of(request)?;
@@ -71,20 +86,23 @@ async fn fetch(
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
     body.limit(bytes_max, settings.body_timeout)?;
     let admitted = frontend.admit(resolved, accepted, RequestHead::of(request)).await?;
+    timeline.over(Phase::Verify, begun);
+    let begun = Instant::now();
     match kind {
         BodyKind::Text => {
             let text = frontend.read(body.whole()).await?;
             let idempotency = key
                 .map(|key| idempotency::of_key(&frontend.node, &admitted, key, BodyDigest::of_text(&text)));
             let arguments = frontend.decode(text.clone())?;
+            timeline.over(Phase::Decode, begun);
             let shipment = frontend.node.is_clustered().then(|| Shipment::text(text));
             let sent = Sent { arguments, arriving: None, idempotency, shipment };
-            Ok((frontend.call(admitted, sent).await?, None))
+            Ok((frontend.call(admitted, sent, timeline).await?, None))
         }
         BodyKind::Multipart(boundary) => {
             let parts = Parts::new(&boundary, &frontend.node)?;
             let mut intake = Intake::new(body.take(), parts, &frontend.node);
-            let answered = call_beside(&mut intake, admitted, key, frontend).await;
+            let answered = call_beside(&mut intake, admitted, key, frontend, timeline).await;
             if matches!(&answered, Ok(answered) if answered.settlement.rest.is_some()) {
                 return answered.map(|answered| (answered, Some(intake)));
             }
@@ -100,7 +118,9 @@ async fn call_beside(
     admitted: Admitted,
     key: Option<&str>,
     frontend: &Frontend,
+    timeline: &Arc<Timeline>,
 ) -> Result<Answered, Refused> {
+    let begun = Instant::now();
     // Whoever waits in line has to bring all that he needs: a slow client must not hold up those behind it. And whether
     // a key came before with another body is known at the end of this one.
     let early = matches!(admitted.resolved.action.entry.class, Class::Plain) && key.is_none();
@@ -108,7 +128,9 @@ async fn call_beside(
     let (arguments, arriving) = frontend.read(intake.arguments(early, key.map(|_| &mut digest))).await?;
     let idempotency = key.map(|key| idempotency::of_key(&frontend.node, &admitted, key, digest.finish()));
     let shipment = intake.take_parts().map(|parts| Shipment::parts(&parts));
-    let mut call = pin!(frontend.call(admitted, Sent { arguments, arriving, idempotency, shipment }));
+    let sent = Sent { arguments, arriving, idempotency, shipment };
+    timeline.over(Phase::Decode, begun);
+    let mut call = pin!(frontend.call(admitted, sent, timeline));
     poll_fn(|context| {
         // Ready or not: the call goes on either way.
         let _read = intake.poll_beside(context);

@@ -2,7 +2,15 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web,
+};
+use subtle::ConstantTimeEq as _;
 
 use super::{explain::explain, webhook::revalidate};
 use crate::{manifest, node::Node};
@@ -11,9 +19,33 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz))
+        .route("/metrics", web::get().to(metrics))
         .route("/actions", web::get().to(actions))
         .route("/explain", web::get().to(explain))
         .route("/revalidate", web::post().to(revalidate));
+}
+
+/// What is asked for without a token: whether the node is well, by what cannot hold one, and what is signed.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/revalidate"];
+
+/// Asks for the token, if there is one.
+pub(super) async fn ask_for_token<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let token = node(request.request()).settings.admin_token.as_ref();
+    let is_let_in = token.is_none_or(|token| {
+        let asked = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+        let given = asked.and_then(|text| text.strip_prefix(b"Bearer "));
+        OPEN.contains(&request.path()) || given.is_some_and(|given| token.as_bytes().ct_eq(given).into())
+    });
+    if is_let_in {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let refused = HttpResponse::Unauthorized()
+        .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+        .body("the admin port asks for `authorization: Bearer TOKEN` (setting admin_token)\n");
+    Ok(request.into_response(refused).map_into_right_body())
 }
 
 /// The process answers.
@@ -36,6 +68,16 @@ async fn readyz(request: HttpRequest) -> HttpResponse {
 async fn actions(request: HttpRequest) -> HttpResponse {
     let node = node(&request);
     HttpResponse::Ok().json(manifest::Manifest::of(&node.registry, node.build))
+}
+
+/// Everything that is counted, in Prometheus' text format.
+async fn metrics(request: HttpRequest) -> HttpResponse {
+    let node = node(&request);
+    node.refresh_metrics().await;
+    match node.metrics.text() {
+        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
+        Err(error) => HttpResponse::InternalServerError().body(format!("{error:#}\n")),
+    }
 }
 
 fn node(request: &HttpRequest) -> &Arc<Node> {

@@ -36,6 +36,7 @@ use crate::{
     drain::InFlight,
     node::Node,
     request::RequestHead,
+    telemetry::{Phase, Timeline},
 };
 
 /// Runs the action that a form names, and answers with a page or a redirect.
@@ -43,6 +44,7 @@ pub(super) async fn submit(
     request: &HttpRequest,
     body: &mut Body,
     frontend: &Frontend,
+    timeline: &Arc<Timeline>,
 ) -> Result<HttpResponse, Refused> {
     super::origin::check(&frontend.node, request)?;
     let node = &frontend.node;
@@ -54,11 +56,15 @@ pub(super) async fn submit(
         FormKind::UrlEncoded => node.settings.body_bytes_max,
     };
     body.limit(bytes_max, node.settings.body_timeout)?;
+    let begun = Instant::now();
     let Fields { parts, digest, accepted } = frontend.read(kind.parts(body, frontend)).await?;
     let Some(call) = form_action::find(&parts, &node.decode_limits)? else {
         return Err(Refused::new(ErrorCode::NotAnAction, "the form names no action"));
     };
+    timeline.over(Phase::Decode, begun);
+    let begun = Instant::now();
     let resolved = frontend.resolve(call.reference())?;
+    timeline.found(resolved.action);
     let accepted = accepted.map_or_else(|| frontend.accept(), Ok)?;
     let bytes_max = action_bytes_max(&resolved, node);
     if body.read_bytes() > bytes_max {
@@ -68,14 +74,19 @@ pub(super) async fn submit(
         ));
     }
     let admitted = frontend.admit(resolved, accepted, RequestHead::of(request)).await?;
+    timeline.over(Phase::Verify, begun);
     let action = admitted.resolved.action;
     let idempotency = idempotency::of_form(node, &admitted, key, call.nonce(), digest)?;
     let arguments = decode(&call, node)?;
     let key = call.key().unwrap_or_default().to_owned();
     let shipment = node.is_clustered().then(|| Shipment::form(&parts));
     let sent = Sent { arguments, arriving: None, idempotency, shipment };
-    let settled = frontend.call(admitted, sent).await?;
-    answer(request, frontend, settled, |result| FormState { action: action.id, key, result }).await
+    let settled = frontend.call(admitted, sent, timeline).await?;
+    let begun = Instant::now();
+    let state = |result| FormState { action: action.id, key, result };
+    let response = answer(request, frontend, settled, state).await;
+    timeline.over(Phase::Respond, begun);
+    response
 }
 
 /// How large the body of a call may be.

@@ -1,20 +1,26 @@
 //! The two HTTP servers of a node: one for the public, one for whoever runs it.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    net::{SocketAddr, ToSocketAddrs as _},
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix::Actor as _;
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
     dev::{Server, ServerHandle},
     http::Method,
+    middleware::from_fn,
     web,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::{action, admin, page};
 use crate::{
     actors::{Frontend, SlotWorker},
     node::Node,
+    settings::Settings,
 };
 
 /// Both servers, bound and not yet running.
@@ -33,6 +39,7 @@ impl Servers {
     /// If an address is taken or is none; the message says which and which setting it comes from.
     pub(crate) fn bind(node: &Arc<Node>) -> anyhow::Result<Self> {
         let settings = &node.settings;
+        keep_strangers_out(settings)?;
         let workers = match settings.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
@@ -58,7 +65,12 @@ impl Servers {
         .with_context(|| format!("cannot listen on {} (setting listen)", settings.listen))?;
         let admin = HttpServer::new({
             let node = Arc::clone(node);
-            move || App::new().app_data(Arc::clone(&node)).configure(admin::routes)
+            move || {
+                App::new()
+                    .app_data(Arc::clone(&node))
+                    .wrap(from_fn(admin::ask_for_token))
+                    .configure(admin::routes)
+            }
         })
         .workers(1)
         .disable_signals()
@@ -76,6 +88,22 @@ impl Servers {
     pub(crate) fn handles(&self) -> (ServerHandle, ServerHandle) {
         (self.public.handle(), self.admin.handle())
     }
+}
+
+/// Whoever reaches the admin port sees what the application does, and much of what is in it.
+fn keep_strangers_out(settings: &Settings) -> anyhow::Result<()> {
+    if settings.admin_token.is_some() || settings.admin_insecure {
+        return Ok(());
+    }
+    // What is no address is told where it is bound.
+    let addresses = settings.admin.to_socket_addrs().into_iter().flatten();
+    if let Some(address) = addresses.into_iter().find(|address| !address.ip().is_loopback()) {
+        bail!(
+            "setting admin: {address} can be reached from other machines, and admin_token is not set: set it, use a \
+             loopback address, or set admin_insecure where a network keeps strangers from it"
+        );
+    }
+    Ok(())
 }
 
 fn first(addresses: &[SocketAddr]) -> anyhow::Result<SocketAddr> {

@@ -127,6 +127,16 @@ impl RenderCache {
         self.entries.iter().filter_map(of_path).take(max).collect()
     }
 
+    /// How many pages and fragments are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What they take of memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.weight()
+    }
+
     /// The renders under way.
     pub(crate) fn flights(&self) -> MutexGuard<'_, Flights> {
         self.flights.lock().expect("nothing panics while it holds the table")

@@ -79,9 +79,15 @@ macro_rules! settings {
 settings! {
     /// Where calls and pages are served. Port 0 takes a free one; the first line printed names it.
     listen: String = "127.0.0.1:3000", "HOST:PORT";
-    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`, `/explain`; and takes `/revalidate`. Keep it
+    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`, `/explain`, `/metrics`; and takes `/revalidate`. Keep it
     /// away from the public.
     admin: String = "127.0.0.1:3001", "HOST:PORT";
+    /// What whoever asks the admin port has to know, in `authorization: Bearer …`: a text of 16 characters or more. Not asked
+    /// for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin` is no loopback address.
+    admin_token: Option<value::Secret> = "", "TEXT", secret;
+    /// Whether the admin port may be on another than a loopback address without `admin_token`: only where a network keeps
+    /// strangers from it.
+    admin_insecure: bool = "false", "true or false";
     /// Folder for what one node keeps between runs: its keys, and whatever the application stores there.
     /// Default: `$XDG_STATE_HOME/<application>`, else `~/.local/state/<application>`.
     state_dir: Option<PathBuf> = "", "PATH";
@@ -252,6 +258,24 @@ settings! {
     /// Largest outcome that is kept for its idempotency key; of a larger one, or one that is streamed, status and
     /// headers are kept alone, and its replay says `callboard-replayed: body-not-kept`.
     replay_bytes_max: usize = "262144", "bytes";
+    /// Actions, and pages, that are counted each under its own name; the rest are `other`, in the order of their names.
+    /// Each action has some 70 series; Prometheus is at ease with 100,000 of one node.
+    metrics_actions_max: usize = "500", "names";
+    /// Where spans and metrics are sent by OTLP over HTTP, such as `http://collector:4318`. Without it none are sent;
+    /// `/metrics` of the admin port is there either way.
+    otlp_endpoint: Option<String> = "", "URL";
+    /// What the collector wants to see in each request: comma-separated `name=value`.
+    otlp_headers: Vec<String> = "", "NAME=VALUE,…", secret;
+    /// Share of the calls that are traced, of those whose client does not say in `traceparent` whether it is. Each traced
+    /// call has some eight spans.
+    trace_ratio: f64 = "0.01", "0 to 1";
+    /// From when on a call is slow, and its spans are sent although it was not traced; those of one that fails are, too.
+    trace_slow: Duration = "1s", "duration";
+    /// Spans that wait for the collector; more are dropped, and counted. A collector that is away for a second costs none
+    /// at 1,000 traced calls a second.
+    trace_buffer_spans_max: usize = "8192", "spans";
+    /// How often metrics are sent.
+    otlp_metrics_interval: Duration = "15s", "duration";
     /// What is logged, as `tracing` filters: `info`, `callboard=debug,warn`.
     log: String = "info,actix_server=warn", "filter";
     /// `pretty` for people, `json` for programs.

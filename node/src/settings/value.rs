@@ -71,6 +71,14 @@ impl SettingValue for PathBuf {
     }
 }
 
+/// A share of a whole.
+impl SettingValue for f64 {
+    fn parse(text: &str) -> Result<Self, String> {
+        let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        share.ok_or_else(|| format!("expected a number from 0 to 1, found {text:?}"))
+    }
+}
+
 impl SettingValue for usize {
     fn parse(text: &str) -> Result<Self, String> {
         text.replace('_', "").parse().map_err(|_| format!("expected a whole number, found {text:?}"))

@@ -42,8 +42,10 @@ impl Caller {
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
+        let token = all.iter().find(|(name, _)| *name == "admin_token").map_or("", |(_, token)| token);
         let manifest: serde_json::Value = http
             .get(format!("http://{}/actions", node.admin()))
+            .bearer_auth(token)
             .send()
             .and_then(Response::json)
             .expect("a manifest");

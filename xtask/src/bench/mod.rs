@@ -6,15 +6,16 @@
 
 mod cache;
 mod cluster;
+mod collector;
 mod contest;
 mod figures;
 mod line;
 mod loadtest;
-mod nodes;
+pub(crate) mod nodes;
 mod report;
-mod server;
+pub(crate) mod server;
 mod statistics;
-mod store;
+pub(crate) mod store;
 mod wire;
 mod wrk;
 
@@ -26,6 +27,7 @@ use clap::ArgMatches;
 use crate::build::{self, Profile};
 pub(crate) use cache::{Options as CacheOptions, cache};
 pub(crate) use cluster::{Options as ClusterOptions, cluster};
+use collector::Collector;
 use contest::{Contest, Target};
 pub(crate) use loadtest::{Options as LoadtestOptions, loadtest};
 use server::Server;
@@ -63,15 +65,21 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
     let state = tempfile::tempdir()?;
     let workload = workload(options.workload.as_ref())?;
     let node = Server::start("node", server::node(&workload).arg("--state-dir").arg(state.path()))?;
+    let collector = Collector::start()?;
+    let other_state = tempfile::tempdir()?;
+    let mut traced = server::node(&workload);
+    traced.arg("--state-dir").arg(other_state.path()).args(["--otlp-endpoint", &collector.url()]);
+    let traced = Server::start("traced node", &mut traced)?;
     let bare = bare()?;
-    let echo = reference(&node, "echo")?;
+    let echo_on = |node| -> anyhow::Result<_> {
+        let echo = reference(node, "echo")?;
+        let target = Target::post(node, "/", ECHO_BODY).header("content-type", "text/plain;charset=UTF-8");
+        Ok(target.header("accept", "text/x-component").header("next-action", &echo))
+    };
     let contests = [
         Contest {
             name: "echo action, beside a bare actix-web JSON echo",
-            node: Target::post(&node, "/", ECHO_BODY)
-                .header("content-type", "text/plain;charset=UTF-8")
-                .header("accept", "text/x-component")
-                .header("next-action", &echo),
+            node: echo_on(&node)?,
             bare: Target::post(&bare, "/", ECHO_BODY).header("content-type", "application/json"),
             cpu_now: 1.6,
             cpu_bar: 1.25,
@@ -85,11 +93,20 @@ pub(crate) fn node(options: &Options) -> anyhow::Result<()> {
             cpu_bar: 1.05,
             throughput_bar: None,
         },
+        Contest {
+            name: "echo action of which one in a hundred is traced, beside one that sends no spans",
+            node: echo_on(&traced)?,
+            bare: echo_on(&node)?,
+            cpu_now: 1.03,
+            cpu_bar: 1.03,
+            throughput_bar: Some(0.97),
+        },
     ];
     for contest in &contests {
         contest.check()?;
     }
     let results = contest::run(&contests, options.rounds, options.seconds)?;
+    anyhow::ensure!(collector.got_any(), "the collector was sent no spans: such a figure says nothing");
     let instructions = contest::instructions(&contests, options.seconds)?;
     let report = report::markdown(options, &contests, &results, &instructions)?;
     println!("\n{report}");
@@ -113,7 +130,7 @@ fn bare() -> anyhow::Result<Server> {
 }
 
 /// The reference of an action, from the node's admin port.
-fn reference(node: &Server, name: &str) -> anyhow::Result<String> {
+pub(crate) fn reference(node: &Server, name: &str) -> anyhow::Result<String> {
     let admin = node.admin.as_deref().context("the node named no admin port")?;
     let answer = server::request(admin, "GET", "/actions", &[], "")?;
     let manifest: serde_json::Value = serde_json::from_slice(&answer.body)?;

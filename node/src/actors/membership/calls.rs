@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use actix::{AsyncContext as _, Context, Handler};
-use callboard_cluster::core::{Answered, Input, Start};
+use callboard_cluster::{
+    clock::Instant,
+    core::{Answered, Input, Start},
+};
 use callboard_protocol::{
     action::{CallError, CallId, Settled},
     carried::CarriedOutcome,
@@ -15,6 +18,7 @@ use crate::{
     actors::{Published, Replayed, Reply, Rows, Settlement, Tell as _, placed::RunPlaced},
     call::Call,
     carry::{CarriedRows, Shipment},
+    clock,
 };
 
 /// A call whose client waits at this node.
@@ -25,6 +29,8 @@ pub(super) struct Waiting {
     /// Attempts whose arguments were sent, or are.
     pub(super) sent: Vec<u32>,
     reply: Reply,
+    /// When it came.
+    pub(super) since: Instant,
     timeout: Duration,
     keyed: bool,
     /// What it ended in, if it ran here, until it is answered.
@@ -46,6 +52,7 @@ impl Handler<Submit> for Membership {
             return;
         }
         let waiting = Waiting {
+            since: clock::core_now(),
             timeout: call.info.timeout,
             keyed: submission.key.is_some(),
             call: Some(call),

@@ -12,6 +12,7 @@ use crate::{
     call::Call,
     carry::Shipment,
     node::Node,
+    telemetry::Timeline,
 };
 
 /// The node is put together: be its member from now on.
@@ -66,11 +67,21 @@ pub(crate) struct RunResult {
     pub(crate) full: Option<(&'static str, usize)>,
     /// Where the room for its rows is told, if it makes more of them.
     pub(crate) room: Option<(TransferId, mpsc::UnboundedSender<u64>)>,
+    /// What is remembered of it, if its function ran.
+    pub(crate) timeline: Option<Arc<Timeline>>,
 }
 
 impl RunResult {
     pub(crate) fn of(call: CallId) -> Self {
-        Self { call, unstarted: None, revalidations: Vec::new(), settled: None, full: None, room: None }
+        Self {
+            call,
+            unstarted: None,
+            revalidations: Vec::new(),
+            settled: None,
+            full: None,
+            room: None,
+            timeline: None,
+        }
     }
 }
 

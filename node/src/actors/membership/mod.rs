@@ -5,6 +5,7 @@
 mod calls;
 mod messages;
 mod performing;
+mod reporting;
 #[cfg(test)]
 mod tests;
 mod transfers;
@@ -29,10 +30,13 @@ use callboard_protocol::{
 };
 use tracing::error;
 
-pub(crate) use self::messages::{Begin, Feed, Leave, RunEnded, RunResult, Submit, Unreachable};
-use self::{calls::Waiting, messages::Flush, transfers::Reader};
+use self::{calls::Waiting, messages::Flush, reporting::Counted, transfers::Reader};
+pub(crate) use self::{
+    messages::{Begin, Feed, Leave, RunEnded, RunResult, Submit, Unreachable},
+    reporting::Report,
+};
 use super::{Links, SlotWorker, alarm::Alarm, warned::Warned};
-use crate::{call::Cancellation, clock, node::Node};
+use crate::{call::Cancellation, clock, node::Node, telemetry::Timeline};
 
 /// Drives the core.
 pub(crate) struct Membership {
@@ -53,11 +57,12 @@ pub(crate) struct Membership {
     calls: HashMap<CallId, Waiting>,
     runs: HashMap<RunId, Arc<Cancellation>>,
     /// What runs that ended asked for, until it is published.
-    revalidations: HashMap<RunId, Vec<Revalidation>>,
+    revalidations: HashMap<RunId, (Vec<Revalidation>, Option<Arc<Timeline>>)>,
     writers: HashMap<TransferId, transfers::Writer>,
     readers: HashMap<TransferId, Reader>,
     warned: Warned,
     leaving: Vec<tokio::sync::oneshot::Sender<()>>,
+    counted: Counted,
 }
 
 /// Where the store is.
@@ -131,6 +136,7 @@ impl Membership {
             readers: HashMap::new(),
             warned: Warned::default(),
             leaving: Vec::new(),
+            counted: Counted::default(),
         }
     }
 
@@ -147,6 +153,7 @@ impl Membership {
         // A store in memory answers at once, and that is more to take.
         while !self.inputs.is_empty() {
             let inputs = std::mem::take(&mut self.inputs);
+            self.counted.turn(inputs.len());
             let stopped: Vec<TransferId> = inputs
                 .iter()
                 .filter_map(|input| if let Input::Stop(transfer) = input { Some(*transfer) } else { None })
@@ -176,6 +183,7 @@ impl Membership {
         let seen = (self.state, self.core.view().map(|view| view.version));
         if self.told != Some(seen) {
             self.told = Some(seen);
+            self.counted.slots(self.core.owned_slots());
             self.share_places();
         }
     }

@@ -1,5 +1,7 @@
 //! What the core asks for, performed.
 
+use std::{sync::Arc, time::Instant};
+
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
 use callboard_cluster::{
     core::{Connection, Ended, Input, Output, Publication, PublicationId, RequestId, RunId, SessionState},
@@ -12,6 +14,7 @@ use super::{Leave, Membership, RunEnded, RunResult, SharedStore, Unreachable};
 use crate::{
     actors::{Publish, Published, Tell as _},
     clock,
+    telemetry::Phase,
 };
 
 impl Membership {
@@ -84,17 +87,22 @@ impl Membership {
 
     fn publish(&mut self, id: PublicationId, publication: Publication, context: &mut Context<Self>) {
         let Some(node) = &self.node else { return };
-        let revalidations = match publication {
+        let (revalidations, timeline) = match publication {
             Publication::Of(run) => self.revalidations.remove(&run).unwrap_or_default(),
-            Publication::Declared(tags) => tags.into_iter().map(Revalidation::of_tag).collect(),
+            Publication::Declared(tags) => (tags.into_iter().map(Revalidation::of_tag).collect(), None),
         };
         if revalidations.is_empty() {
             return self.feed(Input::Published(id, None), context);
         }
+        let (metrics, begun) = (Arc::clone(&node.metrics), Instant::now());
         let (publish, published) = Publish::new(revalidations);
         node.revalidator.tell(publish);
         context.spawn(published.into_actor(self).map(move |published, membership, context| {
             let published = published.unwrap_or(Published::Unconfirmed);
+            metrics.revalidated(published.is_confirmed(), begun.elapsed());
+            if let Some(timeline) = &timeline {
+                timeline.over(Phase::Publish, begun);
+            }
             membership.feed(Input::Published(id, published.position()), context);
         }));
     }
@@ -134,10 +142,10 @@ impl Handler<RunEnded> for Membership {
     type Result = ();
 
     fn handle(&mut self, RunEnded { run, ended, result }: RunEnded, context: &mut Self::Context) {
-        let RunResult { call, unstarted, revalidations, settled, full, room } = result;
+        let RunResult { call, unstarted, revalidations, settled, full, room, timeline } = result;
         self.runs.remove(&run);
         if !revalidations.is_empty() {
-            self.revalidations.insert(run, revalidations);
+            self.revalidations.insert(run, (revalidations, timeline));
         }
         if let Some((transfer, writer)) = room {
             self.writers.insert(transfer, writer);

@@ -1,6 +1,6 @@
 //! The two connections to Redis: one for commands, one that listens. Neither comes back by itself: the core says when.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, SpawnHandle, fut};
 use callboard_cluster::{
@@ -14,6 +14,7 @@ use callboard_cluster::{
 use tracing::{info, warn};
 
 use super::{Revalidator, SharedLog};
+use crate::metrics::Metrics;
 
 /// Where the log is, and what leads there.
 pub(crate) struct CacheLinks {
@@ -23,11 +24,12 @@ pub(crate) struct CacheLinks {
     tasks: [Vec<SpawnHandle>; 2],
     /// Why a connection could not be made last, so that it is said once.
     failures: [Option<String>; 2],
+    metrics: Arc<Metrics>,
 }
 
 impl CacheLinks {
-    pub(crate) fn new(store: CacheStore) -> Self {
-        Self { store, commands: None, tasks: [Vec::new(), Vec::new()], failures: [None, None] }
+    pub(crate) fn new(store: CacheStore, metrics: Arc<Metrics>) -> Self {
+        Self { store, commands: None, tasks: [Vec::new(), Vec::new()], failures: [None, None], metrics }
     }
 
     /// Nothing of this connection is wanted any more.
@@ -65,9 +67,11 @@ impl CacheLinks {
         context: &mut Context<Revalidator>,
     ) -> bool {
         let Some(connection) = &self.commands else { return false };
+        let (name, metrics, asked) = (command.name(), Arc::clone(&self.metrics), Instant::now());
         // On its way when this returns; only its answer is awaited.
         let answer = fut::wrap_future::<_, Revalidator>(connection.perform(command));
         context.spawn(answer.map(move |answer, revalidator: &mut Revalidator, context| {
+            metrics.redis(name, asked.elapsed(), answer.is_ok());
             revalidator.tell_refusal(&answer);
             revalidator.feed(Input::Answered(request, answer), context);
         }));

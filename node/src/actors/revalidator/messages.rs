@@ -7,7 +7,7 @@ use callboard_cluster::cache::store::Mark;
 use callboard_protocol::revalidation::{LogPosition, Revalidation, Wait};
 use tokio::sync::oneshot;
 
-use crate::actors::Published;
+use crate::{actors::Published, metrics::LogReport};
 
 /// Give these revalidations their place in the log, whether somebody still waits for that or not.
 #[derive(Message)]
@@ -41,6 +41,11 @@ impl Publish {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct CatchUp(pub(crate) LogPosition);
+
+/// Tell how the copy of the log stands.
+#[derive(Message)]
+#[rtype(result = "LogReport")]
+pub(crate) struct ReportLog;
 
 /// The node stops: publish what is left, and be waited for by nobody any more. Answered once that is so.
 #[derive(Message)]

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Context, Handler, ResponseFuture};
+use actix::{Actor, Context, Handler, MessageResult, ResponseFuture};
 use callboard_cluster::{
     cache::{
         Connection, Core, Input, Output, PublicationId, RequestId, Versions, memory::Store, store::Command,
@@ -25,10 +25,10 @@ use tracing::{error, info, warn};
 
 pub(crate) use self::{
     links::CacheLinks,
-    messages::{CatchUp, Publish, Retire},
+    messages::{CatchUp, Publish, ReportLog, Retire},
 };
 use super::{Published, alarm::Alarm, warned::Warned};
-use crate::clock;
+use crate::{clock, metrics::LogReport};
 
 /// Drives the cache's core.
 pub(crate) struct Revalidator {
@@ -231,6 +231,14 @@ impl Handler<CatchUp> for Revalidator {
                 std::future::pending().await
             }
         })
+    }
+}
+
+impl Handler<ReportLog> for Revalidator {
+    type Result = MessageResult<ReportLog>;
+
+    fn handle(&mut self, _: ReportLog, _: &mut Self::Context) -> Self::Result {
+        MessageResult(LogReport { counters: self.core.counters().clone() })
     }
 }
 

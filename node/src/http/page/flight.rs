@@ -23,9 +23,12 @@ pub(super) async fn shared(source: Source, key: PageKey, arrived: Arrived) -> Fl
     let node = Arc::clone(&source.node);
     // The position is read after the request arrived and before anything is rendered.
     let arrival = node.cache.flights().arrive(&key, arrived, node.versions.applied(), sender);
-    if let Arrival::Render(takeoff) = arrival {
+    match arrival {
         // Spawned: others wait for it, whatever becomes of this request.
-        actix::spawn(fly(source, Flying { node, key, has_ended: false }, takeoff));
+        Arrival::Render(takeoff) => {
+            drop(actix::spawn(fly(source, Flying { node, key, has_ended: false }, takeoff)));
+        }
+        Arrival::Wait => node.metrics.tally.coalesced(),
     }
     flown.await.unwrap_or_else(|_| Flown::Failed(Arc::new(PageError::Failed("the render was lost".into()))))
 }

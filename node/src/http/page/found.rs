@@ -9,6 +9,7 @@ use callboard_protocol::revalidation::LogPosition;
 use crate::{
     actors::CatchUp,
     clock,
+    metrics::Miss,
     node::Node,
     render_cache::{Entry, PageKeyRef, Verdict},
     session,
@@ -77,14 +78,19 @@ pub(super) enum Lookup {
 
 /// What there is for a request.
 pub(super) fn look_up(node: &Node, key: PageKeyRef<'_>, asked: Asked) -> Lookup {
+    let nothing = |why| {
+        node.metrics.tally.miss(why);
+        Lookup::Nothing
+    };
     if !asked.arrived.leased {
-        return Lookup::Nothing;
+        return nothing(Miss::Fenced);
     }
-    let Some(entry) = node.cache.page(key) else { return Lookup::Nothing };
+    let Some(entry) = node.cache.page(key) else { return nothing(Miss::Absent) };
     match entry.verdict(asked.arrived, &node.versions, asked.now) {
         Verdict::Fresh => Lookup::Fresh(entry),
         Verdict::Stale => Lookup::Stale(entry),
-        Verdict::Expired | Verdict::Dead => Lookup::Nothing,
+        Verdict::Expired => nothing(Miss::Expired),
+        Verdict::Dead => nothing(Miss::Dead),
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     ok,
 };
 use crate::{
+    metrics::PageResult,
     node::Node,
     render_cache::{Entry, Etag, Shown},
 };
@@ -35,9 +36,10 @@ pub(super) fn kept(
     request: &HttpRequest,
     node: &Node,
     entry: &Arc<Entry>,
-    cache_status: HeaderValue,
+    result: PageResult,
     now: Instant,
 ) -> HttpResponse {
+    node.metrics.tally.page(result);
     let shown = Shown::new(Arc::clone(entry), || takes_payload(request.headers()));
     let varies = shown.varies();
     let gzip = if varies && takes_gzip(request.headers()) { shown.gzip() } else { None };
@@ -64,7 +66,7 @@ pub(super) fn kept(
     }
     head.insert_header((header::CACHE_CONTROL, ASK_FIRST))
         .insert_header((&RENDER, HeaderValue::from(entry.render)))
-        .insert_header((&CACHE_STATUS, cache_status));
+        .insert_header((&CACHE_STATUS, cache_status(result)));
     if node.settings.cache_debug_header {
         debug(&mut head, node, entry, now);
     }
@@ -76,6 +78,19 @@ pub(super) fn kept(
         }
         None => head.body(shown.body(&node.keys)),
     }
+}
+
+/// What the answer says of the cache (RFC 9211).
+pub(super) fn cache_status(result: PageResult) -> HeaderValue {
+    HeaderValue::from_static(match result {
+        PageResult::Hit => "callboard; hit",
+        PageResult::Stale => "callboard; hit; detail=stale",
+        PageResult::StaleIfError => "callboard; hit; detail=stale-if-error",
+        PageResult::FencedHit => "callboard; hit; detail=fenced",
+        PageResult::Miss => "callboard; fwd=miss",
+        PageResult::FencedMiss => "callboard; fwd=miss; detail=fenced",
+        PageResult::Bypass | PageResult::None => "callboard; fwd=bypass",
+    })
 }
 
 /// What the response depends on, besides what the page is kept under.

@@ -8,7 +8,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -26,7 +26,7 @@ use self::{
     accepted::takes_payload,
     flight::{refresh, shared},
     found::{Lookup, look_up},
-    kept::kept,
+    kept::{cache_status, kept},
     source::{Bodies, Source},
 };
 use super::{Refused, error_response::error_page};
@@ -35,20 +35,14 @@ use crate::{
     actors::{Frontend, Published},
     clock,
     context::FormState,
+    metrics::PageResult,
     node::Node,
     registry::Fenced,
     render_cache::{Flown, PageKeyRef, Representation},
     request::RequestHead,
+    telemetry::{Phase, Timeline},
 };
 
-/// What the answer says of the cache (RFC 9211).
-const HIT: HeaderValue = HeaderValue::from_static("callboard; hit");
-const STALE: HeaderValue = HeaderValue::from_static("callboard; hit; detail=stale");
-const STALE_IF_ERROR: HeaderValue = HeaderValue::from_static("callboard; hit; detail=stale-if-error");
-const FENCED_HIT: HeaderValue = HeaderValue::from_static("callboard; hit; detail=fenced");
-const MISS: HeaderValue = HeaderValue::from_static("callboard; fwd=miss");
-const FENCED_MISS: HeaderValue = HeaderValue::from_static("callboard; fwd=miss; detail=fenced");
-const BYPASS: HeaderValue = HeaderValue::from_static("callboard; fwd=bypass");
 /// Browsers may keep a page and must ask before they show it; shared caches may not: they are told of no
 /// revalidation.
 const ASK_FIRST: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -61,17 +55,25 @@ pub(super) async fn get(request: HttpRequest, frontend: Rc<Frontend>) -> HttpRes
     let node = &frontend.node;
     let key = PageKeyRef { host: host(&request), path: request.path(), query: request.query_string() };
     let asked = Asked::of(&request, node).await;
-    answer(&request, node, key, asked).await
+    let response = answer(&request, node, key, asked).await;
+    if !response.status().is_success() && response.status() != StatusCode::NOT_MODIFIED {
+        node.metrics.tally.page(PageResult::None);
+        let code = response.headers().get(headers::CALLBOARD_ERROR).and_then(|code| code.to_str().ok());
+        if let Some(code) = code {
+            node.metrics.error(code);
+        }
+    }
+    response
 }
 
 async fn answer(request: &HttpRequest, node: &Arc<Node>, key: PageKeyRef<'_>, asked: Asked) -> HttpResponse {
     match look_up(node, key, asked) {
-        Lookup::Fresh(entry) => kept(request, node, &entry, HIT, asked.now),
+        Lookup::Fresh(entry) => kept(request, node, &entry, PageResult::Hit, asked.now),
         Lookup::Stale(entry) => {
             if entry.begin_refresh() {
                 refresh(request, node, key, &entry, asked.arrived);
             }
-            kept(request, node, &entry, STALE, asked.now)
+            kept(request, node, &entry, PageResult::Stale, asked.now)
         }
         Lookup::Nothing => Box::pin(rendered(request, node, key, asked)).await,
     }
@@ -87,6 +89,21 @@ async fn rendered(
     let Some(source) = Source::of(request, node) else {
         return refused(&PageError::NotFound);
     };
+    let timeline = source.timed(request, asked.now);
+    let source = Source { timeline: Some(Arc::clone(&timeline)), ..source };
+    let response = made(request, key, asked, source, &timeline).await;
+    timeline.shown(&response);
+    response
+}
+
+async fn made(
+    request: &HttpRequest,
+    key: PageKeyRef<'_>,
+    asked: Asked,
+    source: Source,
+    timeline: &Timeline,
+) -> HttpResponse {
+    let node = &Arc::clone(&source.node);
     if asked.fenced {
         match source.page.fenced {
             Fenced::Refuse => {
@@ -96,15 +113,20 @@ async fn rendered(
             Fenced::Stale if asked.ahead => {}
             Fenced::Stale => {
                 if let Some(entry) = found::known(node, key, asked) {
-                    return kept(request, node, &entry, FENCED_HIT, asked.now);
+                    return kept(request, node, &entry, PageResult::FencedHit, asked.now);
                 }
             }
             Fenced::Render => {}
         }
     }
-    let miss = if asked.arrived.leased { MISS } else { FENCED_MISS };
+    let miss = if asked.arrived.leased { PageResult::Miss } else { PageResult::FencedMiss };
     if source.page.cached && !source.registered_private(key) {
-        match shared(source.clone(), key.to_key(), asked.arrived).await {
+        let begun = Instant::now();
+        let flown = shared(source.clone(), key.to_key(), asked.arrived).await;
+        if !timeline.has(Phase::Render) {
+            timeline.over(Phase::Join, begun);
+        }
+        match flown {
             Flown::Page(entry) => return kept(request, node, &entry, miss, asked.now),
             Flown::Failed(error) => return failed(request, node, key, asked, &error),
             Flown::Crowded => return crowded(request, node, key, asked),
@@ -120,7 +142,7 @@ async fn alone(
     source: Source,
     key: PageKeyRef<'_>,
     asked: Asked,
-    miss: HeaderValue,
+    miss: PageResult,
 ) -> HttpResponse {
     let node = &source.node;
     let Ok(place) = node.renders.begin().await else {
@@ -142,6 +164,7 @@ async fn alone(
 /// A page that is for this request alone.
 fn private(request: &HttpRequest, node: &Node, page: Bodies, render: u64) -> HttpResponse {
     let Bodies { html, payload } = page;
+    node.metrics.tally.page(PageResult::Bypass);
     let varies = payload.is_some();
     let (representation, body) = match payload.filter(|_| takes_payload(request.headers())) {
         Some(payload) => (Representation::Payload, payload),
@@ -152,7 +175,7 @@ fn private(request: &HttpRequest, node: &Node, page: Bodies, render: u64) -> Htt
         head.insert_header((header::VARY, ACCEPT));
     }
     head.insert_header((header::CACHE_CONTROL, PRIVATE))
-        .insert_header((headers::CACHE_STATUS, BYPASS))
+        .insert_header((headers::CACHE_STATUS, cache_status(PageResult::Bypass)))
         .insert_header((headers::CALLBOARD_RENDER, render))
         .body(body.for_response(&node.keys))
 }
@@ -165,7 +188,7 @@ fn takeoff(node: &Node, asked: Asked) -> Takeoff {
 /// A page that there was no place to render in: what is kept of it, as for one that went wrong.
 fn crowded(request: &HttpRequest, node: &Node, key: PageKeyRef<'_>, asked: Asked) -> HttpResponse {
     match found::spare(node, key, asked) {
-        Some(entry) => kept(request, node, &entry, STALE_IF_ERROR, clock::core_now()),
+        Some(entry) => kept(request, node, &entry, PageResult::StaleIfError, clock::core_now()),
         None => page_error(ErrorCode::Overloaded, "too many pages are made at the moment; try again"),
     }
 }
@@ -181,7 +204,7 @@ fn failed(
     let is_failure = matches!(error, PageError::Failed(_));
     let spare = if is_failure { found::spare(node, key, asked) } else { None };
     match spare {
-        Some(entry) => kept(request, node, &entry, STALE_IF_ERROR, clock::core_now()),
+        Some(entry) => kept(request, node, &entry, PageResult::StaleIfError, clock::core_now()),
         None => refused(error),
     }
 }
@@ -203,7 +226,7 @@ pub(super) async fn after_form(
     head.set_cookies(cookies);
     let own = if let Published::At(position) = published { Some(*position) } else { None };
     let asked = Asked::after(request, own, node).await;
-    let source = Source { node: Arc::clone(node), page, parameters, head };
+    let source = Source { node: Arc::clone(node), page, parameters, head, timeline: None };
     let Ok(place) = node.renders.begin().await else {
         let detail = "the form was taken, but too many pages are made at the moment; reload to see this one";
         return page_error(ErrorCode::Overloaded, detail);

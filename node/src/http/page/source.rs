@@ -3,10 +3,11 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering},
+    time::Instant,
 };
 
 use actix_web::HttpRequest;
-use callboard_cluster::cache::flight_table::Takeoff;
+use callboard_cluster::{cache::flight_table::Takeoff, clock::Instant as CoreInstant};
 use callboard_protocol::revalidation::{LogPosition, Tag};
 use futures_util::FutureExt as _;
 use tokio::sync::SemaphorePermit;
@@ -20,6 +21,7 @@ use crate::{
     registry::PageEntry,
     render_cache::{Entry, Lifetime, PageKeyRef, Rendered},
     request::RequestHead,
+    telemetry::{Phase, Timeline},
 };
 
 /// Where a render comes from.
@@ -29,6 +31,8 @@ pub(super) struct Source {
     pub(super) page: &'static PageEntry,
     pub(super) parameters: Vec<(String, String)>,
     pub(super) head: RequestHead,
+    /// Of the request that it is for, unless that has one of its own.
+    pub(super) timeline: Option<Arc<Timeline>>,
 }
 
 /// A finished render. Private or not, and what it is made of, whatever it ended in.
@@ -60,7 +64,21 @@ impl Source {
     /// Of the page that a request asks for, if there is one.
     pub(super) fn of(request: &HttpRequest, node: &Arc<Node>) -> Option<Self> {
         let (page, parameters) = node.registry.page(request.path())?;
-        Some(Self { node: Arc::clone(node), page, parameters, head: RequestHead::of(request) })
+        Some(Self {
+            node: Arc::clone(node),
+            page,
+            parameters,
+            head: RequestHead::of(request),
+            timeline: None,
+        })
+    }
+
+    /// What is remembered of the request that came then, and for which nothing is kept.
+    pub(super) fn timed(&self, request: &HttpRequest, came: CoreInstant) -> Arc<Timeline> {
+        let timeline = Timeline::accept(&self.node, request, clock::core_now().since(came));
+        timeline.is_page(self.page.pattern);
+        timeline.over(Phase::Cache, timeline.begun());
+        timeline
     }
 
     /// Renders. The place is free again when it ended.
@@ -82,12 +100,17 @@ impl Source {
         for tag in self.page.tags {
             cx.tag(tag);
         }
+        let begun = Instant::now();
         // The inner block makes a panic before the first await one of the page's, too.
         let rendering = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind();
         let page = match tokio::time::timeout(self.node.settings.render_timeout, rendering).await {
             Ok(rendered) => rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into()))),
             Err(_) => Err(PageError::Failed("took longer than render_timeout".into())),
         };
+        self.node.metrics.rendered(self.node.registry.page_label(self.page), begun.elapsed());
+        if let Some(timeline) = &self.timeline {
+            timeline.over(Phase::Render, begun);
+        }
         let Facts { private, mut gathered, payload, too_long } = cx.into_facts();
         let page = match too_long {
             Some(too_long) => Err(PageError::Failed(too_long.to_string())),

@@ -1,0 +1,253 @@
+//! What a node counts and measures, for Prometheus and for OpenTelemetry: one set of instruments, two readers.
+//!
+//! What happens with every page from the cache is counted by plain atomics, which are read when somebody asks; what the
+//! actors know is told by them each second and before each scrape; the rest is recorded where it happens.
+
+mod definitions;
+mod observed;
+mod process;
+mod report;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use callboard_protocol::ErrorCode;
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter, MeterProvider as _},
+};
+use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream},
+};
+use prometheus::{Encoder as _, TextEncoder};
+
+pub use self::definitions::{Metric, MetricKind, MetricLabel};
+pub(crate) use self::observed::observe;
+pub(crate) use self::report::{LogReport, MembershipReport, Miss, PageResult, Tally, report_each_second};
+use crate::{
+    registry::{Class, RegisteredAction},
+    settings::Settings,
+    telemetry::Collector,
+};
+
+/// What stands for all that have no label of their own.
+pub(crate) const OTHER: &str = "other";
+const NONE: &str = "none";
+
+/// Series of one instrument. Each label is closed, so that this is never reached: outcomes, classes and the largest
+/// `metrics_actions_max`.
+const SERIES_MAX: usize = 100_000;
+
+/// The instruments of a node.
+pub(crate) struct Metrics {
+    provider: SdkMeterProvider,
+    registry: prometheus::Registry,
+    call_duration: Histogram<f64>,
+    errors: Counter<u64>,
+    run_duration: Histogram<f64>,
+    queue_wait: Histogram<f64>,
+    redis_duration: Histogram<f64>,
+    redis_failures: Counter<u64>,
+    render_duration: Histogram<f64>,
+    revalidation_wait: Histogram<f64>,
+    /// What is counted without an instrument.
+    pub(crate) tally: Tally,
+    told: Mutex<Told>,
+}
+
+/// What the actors told last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) membership: MembershipReport,
+    pub(crate) log: LogReport,
+}
+
+/// What a call came to, for its client.
+#[derive(Clone, Copy)]
+pub(crate) struct CallEnd<'a> {
+    pub(crate) action: Option<&'static RegisteredAction>,
+    pub(crate) outcome: &'a str,
+}
+
+impl Metrics {
+    /// The instruments, read by `/metrics` and, where there is a collector, sent to it.
+    pub(crate) fn new(settings: &Settings, resource: Resource) -> anyhow::Result<Arc<Self>> {
+        let registry = prometheus::Registry::new();
+        let scraped = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .context("the metrics cannot be exported")?;
+        let mut provider = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(scraped)
+            .with_view(|_: &Instrument| Stream::builder().with_cardinality_limit(SERIES_MAX).build().ok());
+        if let Some(collector) = Collector::of(settings)? {
+            let exporter = MetricExporter::builder()
+                .with_http()
+                .with_protocol(Protocol::HttpBinary)
+                .with_endpoint(collector.url("metrics"))
+                .with_headers(collector.headers())
+                .with_timeout(Collector::TIMEOUT)
+                .build()
+                .context("setting otlp_endpoint: no exporter of metrics can be made")?;
+            let reader =
+                PeriodicReader::builder(exporter).with_interval(settings.otlp_metrics_interval).build();
+            provider = provider.with_reader(reader);
+        }
+        let provider = provider.build();
+        let meter = provider.meter("callboard");
+        let (errors, redis_failures) =
+            (counter(&meter, &definitions::ERRORS), counter(&meter, &definitions::REDIS_FAILURES));
+        begin_at_zero(&errors, &redis_failures);
+        Ok(Arc::new(Self {
+            registry,
+            call_duration: histogram(&meter, &definitions::CALL_DURATION),
+            errors,
+            run_duration: histogram(&meter, &definitions::RUN_DURATION),
+            queue_wait: histogram(&meter, &definitions::QUEUE_WAIT),
+            redis_duration: histogram(&meter, &definitions::REDIS_DURATION),
+            redis_failures,
+            render_duration: histogram(&meter, &definitions::RENDER_DURATION),
+            revalidation_wait: histogram(&meter, &definitions::REVALIDATION_WAIT),
+            tally: Tally::default(),
+            told: Mutex::default(),
+            provider,
+        }))
+    }
+
+    /// A call was answered, after so long.
+    pub(crate) fn call(&self, end: CallEnd<'_>, took: Duration) {
+        let (action, class) = match end.action {
+            Some(action) => (action.label, action.entry.class.as_str()),
+            None => (NONE, NONE),
+        };
+        let outcome = static_outcome(end.outcome);
+        let labels = [
+            KeyValue::new("action", action),
+            KeyValue::new("class", class),
+            KeyValue::new("outcome", outcome),
+        ];
+        self.call_duration.record(took.as_secs_f64(), &labels);
+    }
+
+    /// An answer named an error.
+    pub(crate) fn error(&self, code: &str) {
+        // As one of the texts that the label may have.
+        if let Some(code) = ErrorCode::ALL.iter().find(|known| known.as_str() == code) {
+            self.errors.add(1, &[KeyValue::new("code", code.as_str())]);
+        }
+    }
+
+    /// The function of an action returned.
+    pub(crate) fn ran(&self, action: &RegisteredAction, took: Duration) {
+        self.run_duration.record(took.as_secs_f64(), &[KeyValue::new("action", action.label)]);
+    }
+
+    /// A call of this node's client began, after so long.
+    pub(crate) fn waited(&self, class: &Class, took: Duration) {
+        self.queue_wait.record(took.as_secs_f64(), &[KeyValue::new("class", class.as_str())]);
+    }
+
+    /// Redis answered a command, or did not.
+    pub(crate) fn redis(&self, command: &'static str, took: Duration, is_answered: bool) {
+        let labels = [KeyValue::new("command", command)];
+        if is_answered {
+            self.redis_duration.record(took.as_secs_f64(), &labels);
+        } else {
+            self.redis_failures.add(1, &labels);
+        }
+    }
+
+    /// A page was rendered, or failed to be.
+    pub(crate) fn rendered(&self, page: &'static str, took: Duration) {
+        self.render_duration.record(took.as_secs_f64(), &[KeyValue::new("page", page)]);
+    }
+
+    /// What an action revalidated is everywhere, or nobody knows.
+    pub(crate) fn revalidated(&self, is_confirmed: bool, took: Duration) {
+        let confirmed = if is_confirmed { "yes" } else { "no" };
+        self.revalidation_wait.record(took.as_secs_f64(), &[KeyValue::new("confirmed", confirmed)]);
+    }
+
+    /// What the actors told last.
+    pub(crate) fn told(&self) -> Told {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The membership tells how it stands.
+    pub(crate) fn tell_membership(&self, report: MembershipReport) {
+        self.lock().membership = report;
+    }
+
+    /// The revalidator tells how it stands.
+    pub(crate) fn tell_log(&self, report: LogReport) {
+        self.lock().log = report;
+    }
+
+    /// Everything, as Prometheus reads it.
+    pub(crate) fn text(&self) -> anyhow::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .context("the metrics cannot be written")?;
+        Ok(text)
+    }
+
+    /// Sends what was not sent yet. Blocks: not for a thread that answers.
+    pub(crate) fn shut_down(&self) {
+        // Whoever collects them may be gone; the node stops either way.
+        let _gone = self.provider.shutdown();
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// A series that begins with the first error has not grown by it, as Prometheus sees it: an alert would miss that.
+fn begin_at_zero(errors: &Counter<u64>, redis_failures: &Counter<u64>) {
+    for code in ErrorCode::ALL {
+        errors.add(0, &[KeyValue::new("code", code.as_str())]);
+    }
+    for command in ["renew", "send", "log-renew", "log-publish"] {
+        redis_failures.add(0, &[KeyValue::new("command", command)]);
+    }
+}
+
+/// As one of the texts that the label may have.
+fn static_outcome(outcome: &str) -> &'static str {
+    ["done", "failed", "not-run"].into_iter().find(|known| *known == outcome).unwrap_or("unknown")
+}
+
+fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
+    debug_assert_eq!(metric.kind, MetricKind::Histogram);
+    meter
+        .f64_histogram(metric.name)
+        .with_unit(metric.unit)
+        .with_description(first_sentence(metric))
+        .with_boundaries(metric.buckets().to_vec())
+        .build()
+}
+
+fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
+    debug_assert_eq!(metric.kind, MetricKind::Counter);
+    meter.u64_counter(metric.name).with_unit(metric.unit).with_description(first_sentence(metric)).build()
+}
+
+/// What stands beside a metric where it is scraped.
+fn first_sentence(metric: &Metric) -> String {
+    let text = metric.doc.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.split_once(". ").map_or(text.clone(), |(first, _)| format!("{first}."))
+}
