@@ -1,16 +1,16 @@
 //! The parts of `docs/` that follow from tables in the source.
 //!
-//! `docs/configuration.md` is written whole, `docs/security.md` where it counts the fuzzer's executions. A page of
+//! `docs/configuration.md`, `docs/metrics.md` and the dashboards in `monitoring/` are written whole, `docs/security.md` where it counts the fuzzer's executions. A page of
 //! `docs/errors/` is written by hand below its first heading; what stands above that follows from the table of error
 //! codes.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use anyhow::{Context as _, bail};
-use callboard::{Setting, Settings};
+use callboard::{Metric, MetricKind, Setting, Settings};
 use callboard_protocol::{ErrorCode, error::Family};
 
-use crate::{fuzz, repository};
+use crate::{fuzz, monitoring, repository};
 
 /// What every page of an error says, in this order.
 const SECTIONS: [&str; 3] = ["## What it means\n", "## What the client sees\n", "## What to do\n"];
@@ -26,6 +26,9 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         if check {
             bail!("{name} is not what its source says: run `cargo xtask docs`");
         }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         fs::write(&path, text).with_context(|| format!("cannot write {name}"))?;
         println!("wrote {name}");
     }
@@ -34,10 +37,14 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
 
 /// Every generated file and its text.
 fn generated() -> anyhow::Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::from([("docs/configuration.md".to_owned(), configuration())]);
+    let mut files = BTreeMap::from([
+        ("docs/configuration.md".to_owned(), configuration()),
+        ("docs/metrics.md".to_owned(), metrics()),
+    ]);
     let pages = ErrorCode::ALL.iter().map(|code| Ok((*code, error_page(*code)?)));
     let pages: Vec<(ErrorCode, String)> = pages.collect::<anyhow::Result<_>>()?;
     no_other_pages()?;
+    files.extend(monitoring::dashboards());
     files.extend([fuzz::documented()?]);
     files.insert("docs/errors/README.md".to_owned(), index(&pages));
     files.extend(pages.into_iter().map(|(code, text)| (page_name(code), text)));
@@ -127,6 +134,38 @@ fn index(pages: &[(ErrorCode, String)]) -> String {
         let outcome = if *code == ErrorCode::PageFailed { "—" } else { code.family().outcome() };
         writeln!(text, "| [`{code}`]({code}.md) | {} | {outcome} | {meaning} |", code.status())
             .expect("writing to a string does not fail");
+    }
+    text
+}
+
+fn metrics() -> String {
+    let mut text = "<!-- Written by `cargo xtask docs` from the table in node/src/metrics. -->\n\n# Metrics\n\n`GET /metrics` on \
+                    the admin port of a node, in Prometheus' text format; with the setting `otlp_endpoint` the same numbers \
+                    go to a collector by OTLP, under the name that stands in the second column. Times are in seconds, sizes \
+                    in bytes. Histograms have `_bucket`, `_sum` and `_count`. What a client sends is no label: how many \
+                    series there are depends on the application alone.\n\n| metric | in OpenTelemetry | kind | \
+                    labels |\n|---|---|---|---|\n"
+        .to_owned();
+    for metric in Metric::ALL {
+        let name = metric.prometheus_name();
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{}`", label.name)).collect();
+        let labels = if labels.is_empty() { "—".to_owned() } else { labels.join(", ") };
+        writeln!(text, "| [`{name}`](#{name}) | `{}` | {} | {labels} |", metric.name, metric.kind.name())
+            .expect("writing to a string does not fail");
+    }
+    text.extend(Metric::ALL.iter().map(metric_section));
+    text
+}
+
+fn metric_section(metric: &Metric) -> String {
+    let doc: Vec<_> = metric.doc.lines().map(str::trim).collect();
+    let mut text = format!("\n## {}\n\n{}\n", metric.prometheus_name(), doc.join("\n").trim());
+    if metric.kind == MetricKind::Histogram {
+        let bounds: Vec<_> = metric.buckets().iter().map(f64::to_string).collect();
+        write!(text, "\nBuckets up to {}.\n", bounds.join(", ")).expect("writing to a string does not fail");
+    }
+    for label in metric.labels {
+        write!(text, "\n`{}`: {}.\n", label.name, label.values).expect("writing to a string does not fail");
     }
     text
 }

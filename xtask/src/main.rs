@@ -11,12 +11,13 @@ mod cluster;
 mod docs;
 mod faults;
 mod fuzz;
+mod monitoring;
 mod repository;
 mod simulate;
 #[cfg(test)]
 mod tidy;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -56,6 +57,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             _ => faults::run(&faults::Options::of(arguments)?),
         },
         Some(("leashed", arguments)) => cluster::process::leash(arguments).map(|never| match never {}),
+        Some(("monitoring", arguments)) => monitoring::run(arguments.get_one::<PathBuf>("workload").cloned()),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -105,6 +107,20 @@ fn command() -> Command {
         .subcommand(faults::command())
         .subcommand(cluster::process::leash_command())
         .subcommand(
+            Command::new("monitoring")
+                .about(
+                    "Checks monitoring/: rules and alerts by promtool, and every query by a real Prometheus that scrapes three \
+                     nodes under load",
+                )
+                .arg(
+                    Arg::new("workload")
+                        .long("workload")
+                        .value_name("FILE")
+                        .value_parser(value_parser!(PathBuf))
+                        .help("This binary of the workload; without it, one is built with the profile release"),
+                ),
+        )
+        .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")
                     .long("check")
@@ -127,7 +143,7 @@ fn workload() -> Arg {
     Arg::new("workload")
         .long("workload")
         .value_name("FILE")
-        .value_parser(value_parser!(std::path::PathBuf))
+        .value_parser(value_parser!(PathBuf))
         .help("This binary of the workload; without it, one is built with the profile release")
 }
 
@@ -173,7 +189,7 @@ fn loadtest_command() -> Command {
             Arg::new("loadtest")
                 .long("loadtest")
                 .value_name("FILE")
-                .value_parser(value_parser!(std::path::PathBuf))
+                .value_parser(value_parser!(PathBuf))
                 .help("This binary of callboard-loadtest; without it, one is built with the profile release"),
         )
         .arg(write())
