@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -136,8 +137,9 @@ impl Prometheus {
         let targets: Vec<_> = (0..NODES).map(admin).collect::<Result<_, _>>()?;
         let rules = monitoring.join("rules/*.yaml");
         let configuration = format!(
-            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{rules:?}]\nscrape_configs:\n  - \
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [\"{}\"]\nscrape_configs:\n  - \
              job_name: callboard\n    static_configs: [{{ targets: [{}] }}]\n",
+            rules.display(),
             targets.join(", ")
         );
         let file = folder.path().join("prometheus.yaml");
@@ -191,8 +193,10 @@ impl Prometheus {
     }
 
     fn has_data(&self, query: &str) -> anyhow::Result<bool> {
-        let escaped: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let path = format!("/api/v1/query?query={escaped}");
+        let mut path = "/api/v1/query?query=".to_owned();
+        for byte in query.bytes() {
+            write!(path, "%{byte:02X}").expect("writing to a string does not fail");
+        }
         let answer = server::request(&self.address, "GET", &path, &[], "")?;
         let said: Value = serde_json::from_slice(&answer.body)?;
         if said["status"] != "success" {
