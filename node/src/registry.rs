@@ -239,6 +239,12 @@ impl Registry {
         Ok(())
     }
 
+    /// How many values a label has that names an action or a page.
+    pub(crate) fn labels(&self) -> usize {
+        // What the rest share, and what stands for none, come on top.
+        self.by_name.len().max(self.page_count).min(self.labels_max) + 2
+    }
+
     /// What a page is counted under: its route, or what it shares with others.
     pub(crate) fn page_label(&self, page: &'static PageEntry) -> &'static str {
         if self.labelled_pages.contains(page.pattern) { page.pattern } else { OTHER }

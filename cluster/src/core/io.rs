@@ -15,7 +15,7 @@ use callboard_protocol::{
     revalidation::LogPosition,
 };
 
-use super::{Settings, invariants::Counters};
+use super::{Settings, invariants::Counters, state::SessionState};
 use crate::{
     Slot,
     clock::Instant,
@@ -218,38 +218,6 @@ pub enum Publication {
     Of(RunId),
     /// What an action declared, because a run of it may have been lost.
     Declared(Vec<String>),
-}
-
-/// How a node stands in its cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SessionState {
-    /// Not a member yet, or no more.
-    Away,
-    /// A member that may start calls.
-    Serving,
-    /// A member that heard nothing of the store for too long.
-    Silent,
-    /// A member that leaves.
-    Draining,
-    /// It left.
-    Left,
-}
-
-impl SessionState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [Self::Away, Self::Serving, Self::Silent, Self::Draining, Self::Left];
-
-    /// As it is counted and shown.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Away => "away",
-            Self::Serving => "serving",
-            Self::Silent => "silent",
-            Self::Draining => "draining",
-            Self::Left => "left",
-        }
-    }
 }
 
 /// Why a node cannot be a member.

@@ -21,6 +21,7 @@ mod reader;
 mod session;
 mod settings;
 mod starting;
+mod state;
 mod transfers;
 mod watch;
 
@@ -40,10 +41,11 @@ pub use self::{
     invariants::{Counters, Invariant},
     io::{
         Answered, Connection, Ended, Input, Output, Publication, PublicationId, Refusal, RequestId, RunId,
-        SessionState, Start, Submission,
+        Start, Submission,
     },
     publications::UNCONFIRMED,
     settings::Settings,
+    state::SessionState,
 };
 use crate::{
     Slot,

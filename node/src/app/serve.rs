@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{App, Start, members};
+use super::{App, Setup, Start, members};
 use crate::{
     actors::{Begin, Feed, Leave, Retire, Standing, Tell as _},
     build_id::BuildId,
@@ -29,6 +29,7 @@ use crate::{
     renders::Renders,
     retained::Retained,
     settings::Settings,
+    state::State,
     telemetry::{self, Traces},
 };
 
@@ -65,16 +66,12 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
     let pages = super::pages();
     let private_pages = pages.iter().map(|page| (page.pattern, AtomicBool::new(false))).collect();
     let registry = Registry::new(allowed, pages, &keys.salt, &keys.ring, settings.metrics_actions_max)?;
-    let mut state = app.state;
-    let start = Start { state_dir: state_dir.clone(), settings: settings.clone() };
-    for setup in app.setups {
-        let install = setup(start.clone()).await.map_err(|error| anyhow::anyhow!(error))?;
-        install(&mut state);
-    }
+    let begun = Start { state_dir: state_dir.clone(), settings: settings.clone() };
+    let state = installed(app.state, app.setups, &begun).await?;
 
     let standing = Arc::new(Standing::default());
     let resource = telemetry::resource(app.name, build);
-    let metrics = Metrics::new(&settings, resource.clone())?;
+    let metrics = Metrics::new(&settings, resource.clone(), registry.labels())?;
     let traces = Traces::start(&settings, &resource, &metrics)?;
     let redis = cluster.as_ref().map(|cluster| Arc::clone(&cluster.redis));
     let (revalidator, versions) = members::start_revalidator(&settings, &registry, redis, &metrics).await?;
@@ -104,10 +101,7 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
         origins: AllowedOrigins::parse(settings.allowed_origins.iter().map(String::as_str))
             .context("setting allowed_origins")?,
         decode_limits: decode_limits(&settings),
-        multipart_limits: multipart::Limits {
-            parts_max: settings.decode_parts_max,
-            ..multipart::Limits::default()
-        },
+        multipart_limits: multipart_limits(&settings),
         form_bytes_max: form_bytes_max.max(settings.body_bytes_max),
         spill_dir,
         revalidator,
@@ -131,6 +125,15 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
     Ok(node)
 }
 
+/// What the application gives to its functions, once its setups have run, in their order.
+async fn installed(mut state: State, setups: Vec<Setup>, begun: &Start) -> anyhow::Result<State> {
+    for setup in setups {
+        let install = setup(begun.clone()).await.map_err(|error| anyhow::anyhow!(error))?;
+        install(&mut state);
+    }
+    Ok(state)
+}
+
 /// Returns once a node that is alone is a member of its own cluster, which takes a few turns of its membership: a call that
 /// came before would be turned away.
 async fn serves_if_alone(node: &Node) -> anyhow::Result<()> {
@@ -150,6 +153,10 @@ fn log_actions(allowed: &[&'static ActionEntry], refused: &[&'static ActionEntry
         let (action, package) = (entry.name, entry.krate);
         warn!(action, package, "not callable: name its package in App::allow_actions_from");
     }
+}
+
+fn multipart_limits(settings: &Settings) -> multipart::Limits {
+    multipart::Limits { parts_max: settings.decode_parts_max, ..multipart::Limits::default() }
 }
 
 fn decode_limits(settings: &Settings) -> reply::Limits {

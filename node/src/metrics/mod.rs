@@ -39,9 +39,9 @@ use crate::{
 pub(crate) const OTHER: &str = "other";
 const NONE: &str = "none";
 
-/// Series of one instrument. Each label is closed, so that this is never reached: outcomes, classes and the largest
-/// `metrics_actions_max`.
-const SERIES_MAX: usize = 100_000;
+/// Most series of an instrument that names neither actions nor pages: codes and commands are fewer. The SDK makes room for as
+/// many from the start.
+const SERIES_MAX: usize = 64;
 
 /// The instruments of a node.
 pub(crate) struct Metrics {
@@ -75,8 +75,9 @@ pub(crate) struct CallEnd<'a> {
 }
 
 impl Metrics {
-    /// The instruments, read by `/metrics` and, where there is a collector, sent to it.
-    pub(crate) fn new(settings: &Settings, resource: Resource) -> anyhow::Result<Arc<Self>> {
+    /// The instruments, read by `/metrics` and, where there is a collector, sent to it. There are so many names of actions
+    /// and of pages.
+    pub(crate) fn new(settings: &Settings, resource: Resource, labels: usize) -> anyhow::Result<Arc<Self>> {
         let registry = prometheus::Registry::new();
         let scraped = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -86,7 +87,7 @@ impl Metrics {
         let mut provider = SdkMeterProvider::builder()
             .with_resource(resource)
             .with_reader(scraped)
-            .with_view(|_: &Instrument| Stream::builder().with_cardinality_limit(SERIES_MAX).build().ok());
+            .with_view(move |instrument: &Instrument| room(instrument, labels));
         if let Some(collector) = Collector::of(settings)? {
             let exporter = MetricExporter::builder()
                 .with_http()
@@ -214,6 +215,19 @@ impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
+}
+
+/// How many series an instrument may have: each label is closed, so that this is never reached.
+fn room(instrument: &Instrument, labels: usize) -> Option<Stream> {
+    let metric = Metric::ALL.iter().find(|metric| metric.name == instrument.name())?;
+    let has = |label: &str| metric.labels.iter().any(|known| known.name == label);
+    let series = match (has("action") || has("page"), has("outcome")) {
+        // Of each action as many as there are outcomes.
+        (true, true) => labels * 4,
+        (true, false) => labels,
+        (false, _) => SERIES_MAX,
+    };
+    Stream::builder().with_cardinality_limit(series.max(SERIES_MAX)).build().ok()
 }
 
 /// A series that begins with the first error has not grown by it, as Prometheus sees it: an alert would miss that.
