@@ -100,7 +100,7 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e473-zz-01",
             long.as_str(),
         ] {
-            assert!(of(parent, "").is_none(), "{:.60}", parent);
+            assert!(of(parent, "").is_none(), "{parent:.60}");
         }
     }
 

@@ -60,9 +60,9 @@ fn beyond_the_limit_actions_share_one_label() {
         caller.call("where_am_i", "[]");
     }
     let series = scrape(&caller);
-    let named: BTreeSet<_> = series.keys().filter_map(|series| series.split_once("action=\"")).collect();
+    let begun: BTreeSet<_> = series.keys().filter_map(|series| series.split_once("action=\"")).collect();
     let names: BTreeSet<_> =
-        named.iter().filter_map(|(_, rest)| rest.split_once('"')).map(|(name, _)| name).collect();
+        begun.iter().filter_map(|(_, rest)| rest.split_once('"')).map(|(name, _)| name).collect();
     assert!(names.len() == 2 && names.contains("other"), "{names:?}");
     assert_eq!(number(&series, "callboard_run_duration_seconds_count", &[("action", "other")]), 2.0);
 }

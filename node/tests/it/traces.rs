@@ -96,7 +96,7 @@ impl Collector {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    faster_hex::hex_string(bytes)
 }
 
 fn text<'s>(span: &'s Span, name: &str) -> &'s str {
@@ -245,6 +245,6 @@ fn a_header_that_is_malformed_harms_nothing() {
     let caller = Caller::start(&[("trace_ratio", "1")]);
     let long = format!("00-{}", "a".repeat(30 << 10));
     for parent in ["", "00-1", "zz", long.as_str()] {
-        assert_eq!(call(&caller, "where_am_i", "[]", parent).status, 200, "{:.40}", parent);
+        assert_eq!(call(&caller, "where_am_i", "[]", parent).status, 200, "{parent:.40}");
     }
 }
