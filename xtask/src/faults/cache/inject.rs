@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// How long an action goes on that is not to end.
 const ENDLESS_MS: u64 = 25_000;
 
-/// How often a node is stopped, until it was asked for a page without a lease.
+/// How often a node is stopped, until it was asked for a page without a lease and somebody wrote meanwhile.
 const STOPS_MAX: usize = 5;
 
 impl World {
@@ -36,11 +36,11 @@ impl World {
             Fault::Pause => self.stop_node(self.lease / 2).await?,
             // Whoever writes waits for its lease to end and asks once more: time for several that do.
             Fault::Stop => {
-                // Whether somebody asks for a page before the lease is renewed is chance.
+                // Whether somebody asks for a page before the lease is renewed, and writes meanwhile, is chance.
                 let began = self.clients.now();
                 for _ in 0..STOPS_MAX {
                     self.stop_node(self.lease * 4).await?;
-                    if self.has_seen_fenced(began) {
+                    if self.has_seen_fenced(began) && self.tally.written_meanwhile > 0 {
                         break;
                     }
                 }
