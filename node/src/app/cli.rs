@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{App, commands, serve};
+use super::{App, commands, healthcheck, serve};
 use crate::{
     settings::{Settings, Sources},
     telemetry,
@@ -17,6 +17,9 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
         return Ok(());
     }
     let settings = settings(&matches)?;
+    if let Some(("healthcheck", arguments)) = matches.subcommand() {
+        return healthcheck::ask(&settings, arguments.get_flag("ready"));
+    }
     telemetry::start(&settings)?;
     match matches.subcommand() {
         Some(("actions", arguments)) => commands::actions(&app, &settings, arguments.get_flag("json")),
@@ -65,19 +68,6 @@ fn settings(matches: &ArgMatches) -> anyhow::Result<Settings> {
 }
 
 fn command(name: &'static str) -> Command {
-    let settings = Settings::TABLE.iter().map(|setting| {
-        let default = match setting.default {
-            "" => String::new(),
-            default => format!(" [default: {default}]"),
-        };
-        let doc = setting.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        Arg::new(setting.name)
-            .long(setting.flag())
-            .value_name(setting.unit)
-            .help(format!("{doc}{default} [environment: {}]", setting.variable()))
-            .help_heading("Settings")
-            .global(true)
-    });
     let values = Arg::new("values").required(true).value_name("JSON").help("The array of values to seal");
     Command::new(name)
         .about(format!("{name}, served by Callboard"))
@@ -91,7 +81,7 @@ fn command(name: &'static str) -> Command {
                 .help("TOML file of settings; flags and environment go before it [environment: CALLBOARD_CONFIG]")
                 .global(true),
         )
-        .args(settings)
+        .args(setting_flags())
         .subcommand(Command::new("serve").about("Serves pages and calls until it is told to stop (the default)"))
         .subcommand(
             Command::new("actions")
@@ -107,6 +97,11 @@ fn command(name: &'static str) -> Command {
         .subcommand(
             Command::new("doctor")
                 .about("Looks at Redis, keys and builds, says what to do, and exits with 1 if there is a problem"),
+        )
+        .subcommand(
+            Command::new("healthcheck")
+                .about("Asks the admin port of the node that runs here whether it lives, and exits with 1 if it does not")
+                .arg(Arg::new("ready").long("ready").num_args(0).help("Asks whether it takes calls, too")),
         )
         .subcommand(
             Command::new("seal")
@@ -132,6 +127,23 @@ fn command(name: &'static str) -> Command {
                         .help("Opens what expired, too"),
                 ),
         )
+}
+
+/// A flag for each setting.
+fn setting_flags() -> impl Iterator<Item = Arg> {
+    Settings::TABLE.iter().map(|setting| {
+        let default = match setting.default {
+            "" => String::new(),
+            default => format!(" [default: {default}]"),
+        };
+        let doc = setting.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Arg::new(setting.name)
+            .long(setting.flag())
+            .value_name(setting.unit)
+            .help(format!("{doc}{default} [environment: {}]", setting.variable()))
+            .help_heading("Settings")
+            .global(true)
+    })
 }
 
 #[cfg(test)]

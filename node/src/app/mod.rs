@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod healthcheck;
 mod members;
 mod serve;
 
