@@ -8,6 +8,7 @@ mod bare;
 mod bench;
 mod build;
 mod cluster;
+mod compose;
 mod docs;
 mod faults;
 mod fuzz;
@@ -56,6 +57,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             Some(("cache", arguments)) => faults::cache::run(&faults::cache::Options::of(arguments)?),
             _ => faults::run(&faults::Options::of(arguments)?),
         },
+        Some(("compose-check", arguments)) => compose::run(&compose::Options::of(arguments)),
         Some(("leashed", arguments)) => cluster::process::leash(arguments).map(|never| match never {}),
         Some(("monitoring", arguments)) => monitoring::run(arguments.get_one::<PathBuf>("workload").cloned()),
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
@@ -105,6 +107,7 @@ fn command() -> Command {
         .subcommand(simulate_command())
         .subcommand(cluster::command())
         .subcommand(faults::command())
+        .subcommand(compose::command())
         .subcommand(cluster::process::leash_command())
         .subcommand(
             Command::new("monitoring")

@@ -1,0 +1,202 @@
+//! The services whose images can be made, brought up by compose as docker-compose.yml has them.
+
+use std::{fs, net::TcpListener, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value, json};
+
+use super::{FILE, engine::Engine, files::output, stand_in::Images, yaml};
+use crate::{cluster::http::get, repository};
+
+/// How long everything may take to be healthy once it is started. What is slow is PostgreSQL that makes its database.
+const HEALTHY_MAX: Duration = Duration::from_secs(180);
+
+/// How long Prometheus may take to have read every target.
+const SCRAPED_MAX: Duration = Duration::from_secs(60);
+
+/// How often one looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
+
+/// Taken down when dropped.
+pub(super) struct Stack<'a> {
+    engine: &'a Engine,
+    project: String,
+    compose: Value,
+    /// What differs from docker-compose.yml, in a file of its own.
+    overlay: PathBuf,
+    _folder: tempfile::TempDir,
+    balancer: String,
+    prometheus: String,
+    nodes: Vec<(&'static str, String)>,
+}
+
+impl<'a> Stack<'a> {
+    pub(super) fn new(engine: &'a Engine, images: &Images) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let nodes = NODES.map(|name| Ok((name, free_address()?)));
+        let nodes = nodes.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+        let stack = Self {
+            engine,
+            project: format!("callboard-check-{}", std::process::id()),
+            compose: yaml::document(FILE)?,
+            overlay: folder.path().join("overlay.yaml"),
+            _folder: folder,
+            balancer: free_address()?,
+            prometheus: free_address()?,
+            nodes,
+        };
+        // JSON is YAML.
+        fs::write(&stack.overlay, overlay(&stack, images).to_string())?;
+        Ok(stack)
+    }
+
+    /// What is brought up.
+    pub(super) fn services(&self) -> Vec<&'static str> {
+        Images::SERVICES.into_iter().map(|(name, _)| name).chain(NODES).collect()
+    }
+
+    /// What is not, with its image.
+    pub(super) fn left_out(&self) -> Vec<(&str, &str)> {
+        let all = self.compose["services"].as_object().into_iter().flatten();
+        all.filter(|(name, _)| !self.services().contains(&name.as_str()))
+            .map(|(name, service)| (name.as_str(), service["image"].as_str().unwrap_or("its image")))
+            .collect()
+    }
+
+    pub(super) fn balancer(&self) -> &str {
+        &self.balancer
+    }
+
+    /// Each node, and where it serves pages besides the load balancer.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.nodes.iter().map(|(name, address)| (*name, address.as_str()))
+    }
+
+    fn compose(&self) -> Command {
+        let mut command = self.engine.compose();
+        command.args(["--project-name", &self.project, "--file", FILE, "--file"]).arg(&self.overlay);
+        command.env("GUESTBOOK_PORT", port(&self.balancer)).env("PROMETHEUS_PORT", port(&self.prometheus));
+        for number in 1..=NODES.len() {
+            command.env(format!("ADMIN_{number}_PORT"), "0");
+        }
+        command
+    }
+
+    /// Starts everything, and returns once all of it is healthy.
+    pub(super) async fn up(&self) -> anyhow::Result<()> {
+        let mut command = self.compose();
+        command.args(["up", "--detach", "--build"]).args(self.services());
+        let up = match output(&mut command) {
+            Ok(_) => self.healthy().await,
+            Err(error) => Err(error),
+        };
+        up.with_context(|| {
+            output(self.compose().args(["logs", "--no-color", "--tail", "40"])).unwrap_or_default()
+        })
+    }
+
+    async fn healthy(&self) -> anyhow::Result<()> {
+        for service in self.services() {
+            let id = output(self.compose().args(["ps", "--quiet", service]))?;
+            let mut health = String::new();
+            for _ in 0..HEALTHY_MAX.as_millis() / LOOK.as_millis() {
+                let format = "--format={{.State.Status}} {{.State.Health.Status}}";
+                health = output(self.engine.docker().args(["inspect", format, id.trim()]))?;
+                if health.trim() != "running starting" {
+                    break;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            anyhow::ensure!(health.trim() == "running healthy", "{service} is {}", health.trim());
+        }
+        Ok(())
+    }
+
+    /// What `doctor` says in the container of a node: that there is no problem, and no warning.
+    pub(super) fn doctor(&self) -> anyhow::Result<String> {
+        let program = "/usr/local/bin/application";
+        let said = output(self.compose().args(["exec", "-T", "node-1", program, "doctor"]))?;
+        anyhow::ensure!(!said.contains("warning"), "doctor has a warning:\n{said}");
+        Ok(said)
+    }
+
+    /// Returns once Prometheus has read the admin port of every node, and the load balancer.
+    pub(super) async fn scraped(&self) -> anyhow::Result<()> {
+        let mut wanted = vec!["balancer:8404".to_owned()];
+        if unknown(&self.compose["services"][NODES[0]]).is_empty() {
+            wanted.extend(NODES.map(|node| format!("{node}:3001")));
+        }
+        let mut up = Vec::new();
+        for _ in 0..SCRAPED_MAX.as_millis() / LOOK.as_millis() {
+            up = self.targets_up().await?;
+            if wanted.iter().all(|target| up.contains(target)) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("Prometheus reads {}, and was to read {}", up.join(", "), wanted.join(", "))
+    }
+
+    /// What Prometheus reads, by the addresses that it was given.
+    async fn targets_up(&self) -> anyhow::Result<Vec<String>> {
+        let answer = get(&self.prometheus, "/api/v1/query?query=up==1").await?;
+        let answer: Value = serde_json::from_slice(&answer.body)?;
+        let series = answer["data"]["result"].as_array().context("Prometheus does not answer the query")?;
+        let instances = series.iter().filter_map(|one| one["metric"]["instance"].as_str());
+        Ok(instances.map(str::to_owned).collect())
+    }
+}
+
+impl Drop for Stack<'_> {
+    fn drop(&mut self) {
+        let mut command = self.compose();
+        if let Err(error) = output(command.args(["down", "--volumes", "--remove-orphans", "--rmi", "all"])) {
+            eprintln!("cannot take it down: {error:#}");
+        }
+    }
+}
+
+/// What is different from docker-compose.yml: images, and ports of the nodes.
+fn overlay(stack: &Stack<'_>, images: &Images) -> Value {
+    let mut services = Map::new();
+    for (name, entrypoint) in Images::SERVICES {
+        let mut service = json!({ "image": images.stand_in });
+        if let Some(entrypoint) = entrypoint {
+            service["entrypoint"] = json!([entrypoint]);
+        }
+        services.insert(name.to_owned(), service);
+    }
+    for (name, address) in &stack.nodes {
+        let absent: Map<_, _> =
+            unknown(&stack.compose["services"][name]).into_iter().map(|name| (name, Value::Null)).collect();
+        let service = json!({
+            "image": "callboard-check/guestbook",
+            "ports": [format!("{address}:3000")],
+            "environment": absent,
+        });
+        services.insert((*name).to_owned(), service);
+    }
+    services[NODES[0]]["build"] =
+        json!({ "args": { "RUNTIME_IMAGE": images.stand_in, "BUILT": images.built } });
+    json!({ "services": services })
+}
+
+/// Variables of a node by which docker-compose.yml sets what is no setting of this build.
+fn unknown(node: &Value) -> Vec<String> {
+    let variables = node["environment"].as_object().into_iter().flatten().map(|(name, _)| name);
+    let ours = variables.filter(|name| name.starts_with("CALLBOARD_"));
+    ours.filter(|name| !callboard::Settings::TABLE.iter().any(|setting| setting.variable() == **name))
+        .cloned()
+        .collect()
+}
+
+/// An address of this machine with a port that is free at the moment.
+fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit(':').next().unwrap_or_default()
+}
