@@ -1,6 +1,7 @@
 //! What reviews would have to look for by hand.
 
 mod consistency;
+mod deploy;
 mod fences;
 mod layers;
 mod licences;
