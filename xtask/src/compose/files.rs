@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
 
 use super::{FILE, yaml};
 use crate::repository;
@@ -21,7 +22,7 @@ const REDIS_START_MAX: Duration = Duration::from_secs(20);
 ///
 /// That something was found.
 pub(super) fn check() -> anyhow::Result<()> {
-    let checks: [(&str, &str, Check); 8] = [
+    let checks: [(&str, &str, Check); 9] = [
         ("YAML and JSON", "", parsed),
         (FILE, "docker-compose", compose_1),
         (FILE, "docker", compose_2),
@@ -29,6 +30,7 @@ pub(super) fn check() -> anyhow::Result<()> {
         ("monitoring/prometheus.yaml", "promtool", prometheus),
         ("the command of redis", "redis-server", redis),
         ("docs/deploy/callboard.service", "systemd-analyze", systemd),
+        ("docs/deploy/kubernetes.yaml", "kubectl", kubernetes),
         ("monitoring/otel-collector.yaml", "otelcol", collector),
     ];
     let mut problems = 0;
@@ -84,7 +86,7 @@ fn parsed(_: &Path) -> anyhow::Result<Option<String>> {
     }
     for name in yaml::files("monitoring", ".json")? {
         let text = fs::read_to_string(repository::root().join(&name))?;
-        serde_json::from_str::<serde_json::Value>(&text).with_context(|| name)?;
+        serde_json::from_str::<Value>(&text).with_context(|| name)?;
     }
     Ok(None)
 }
@@ -156,4 +158,49 @@ fn systemd(program: &Path) -> anyhow::Result<Option<String>> {
     fs::write(&path, text.replace("/usr/local/bin/guestbook", "/bin/true"))?;
     output(Command::new(program).arg("verify").arg(&path))?;
     Ok(None)
+}
+
+/// Without a cluster, `kubectl` reads the Deployment alone by its schema, and leaves out what that does not have.
+fn kubernetes(program: &Path) -> anyhow::Result<Option<String>> {
+    let objects = yaml::documents("docs/deploy/kubernetes.yaml")?;
+    let mut written =
+        objects.into_iter().find(|object| object["kind"] == "Deployment").context("it has no Deployment")?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("deployment.json");
+    fs::write(&path, written.to_string())?;
+    let mut command = Command::new(program);
+    let kept = output(
+        command.args(["set", "image", "--local", "--output=json", "node=checked", "--filename"]).arg(&path),
+    )?;
+    let kept: Value = serde_json::from_str(&kept).context("kubectl printed no JSON")?;
+    written["spec"]["template"]["spec"]["containers"][0]["image"] = "checked".into();
+    let lost = lost(&written, &kept, "");
+    lost.map_or(Ok(None), |path| bail!("Kubernetes does not know {path}"))
+}
+
+/// Where something stands that was written and not kept.
+fn lost(written: &Value, kept: &Value, path: &str) -> Option<String> {
+    match written {
+        Value::Object(fields) => {
+            fields.iter().find_map(|(name, value)| lost(value, &kept[name], &format!("{path}.{name}")))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(at, value)| lost(value, &kept[at], &format!("{path}[{at}]")))
+        }
+        _ => (written != kept).then(|| path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_kept_is_named() {
+        let written = serde_json::json!({ "a": [{ "b": 1, "c": "x" }], "d": true });
+        let mut kept = serde_json::json!({ "a": [{ "b": 1, "c": "x" }, 2], "d": true, "e": null });
+        assert_eq!(lost(&written, &kept, ""), None);
+        kept["a"][0].as_object_mut().unwrap().remove("c");
+        assert_eq!(lost(&written, &kept, ""), Some(".a[0].c".to_owned()));
+    }
 }
