@@ -3,6 +3,7 @@
 use std::{fs, net::TcpListener, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Resource, getrlimit};
 use serde_json::{Map, Value, json};
 
 use super::{FILE, engine::Engine, files::output, stand_in::Images, yaml};
@@ -158,7 +159,7 @@ impl Drop for Stack<'_> {
     }
 }
 
-/// What is different from docker-compose.yml: images, and ports of the nodes.
+/// What is different from docker-compose.yml: images, ports of the nodes, and what this machine cannot give.
 fn overlay(stack: &Stack<'_>, images: &Images) -> Value {
     let mut services = Map::new();
     for (name, entrypoint) in Images::SERVICES {
@@ -175,12 +176,19 @@ fn overlay(stack: &Stack<'_>, images: &Images) -> Value {
             "image": "callboard-check/guestbook",
             "ports": [format!("{address}:3000")],
             "environment": absent,
+            "ulimits": { "nofile": files_max() },
         });
         services.insert((*name).to_owned(), service);
     }
     services[NODES[0]]["build"] =
         json!({ "args": { "RUNTIME_IMAGE": images.stand_in, "BUILT": images.built } });
     json!({ "services": services })
+}
+
+/// As many open files as docker-compose.yml asks for, or fewer if an engine of our own may not give them.
+fn files_max() -> u64 {
+    const ASKED: u64 = 65_536;
+    getrlimit(Resource::Nofile).maximum.map_or(ASKED, |maximum| maximum.min(ASKED))
 }
 
 /// Variables of a node by which docker-compose.yml sets what is no setting of this build.
