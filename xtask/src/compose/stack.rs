@@ -34,7 +34,7 @@ pub(super) struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    pub(super) fn new(engine: &'a Engine, images: &Images) -> anyhow::Result<Self> {
+    pub(super) fn new(engine: &'a Engine) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let nodes = NODES.map(|name| Ok((name, free_address()?)));
         let nodes = nodes.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
@@ -49,7 +49,7 @@ impl<'a> Stack<'a> {
             nodes,
         };
         // JSON is YAML.
-        fs::write(&stack.overlay, overlay(&stack, images).to_string())?;
+        fs::write(&stack.overlay, overlay(&stack).to_string())?;
         Ok(stack)
     }
 
@@ -153,17 +153,17 @@ impl<'a> Stack<'a> {
 impl Drop for Stack<'_> {
     fn drop(&mut self) {
         let mut command = self.compose();
-        if let Err(error) = output(command.args(["down", "--volumes", "--remove-orphans", "--rmi", "all"])) {
+        if let Err(error) = output(command.args(["down", "--volumes", "--remove-orphans"])) {
             eprintln!("cannot take it down: {error:#}");
         }
     }
 }
 
 /// What is different from docker-compose.yml: images, ports of the nodes, and what this machine cannot give.
-fn overlay(stack: &Stack<'_>, images: &Images) -> Value {
+fn overlay(stack: &Stack<'_>) -> Value {
     let mut services = Map::new();
     for (name, entrypoint) in Images::SERVICES {
-        let mut service = json!({ "image": images.stand_in });
+        let mut service = json!({ "image": Images::STAND_IN });
         if let Some(entrypoint) = entrypoint {
             service["entrypoint"] = json!([entrypoint]);
         }
@@ -173,7 +173,7 @@ fn overlay(stack: &Stack<'_>, images: &Images) -> Value {
         let absent: Map<_, _> =
             unknown(&stack.compose["services"][name]).into_iter().map(|name| (name, Value::Null)).collect();
         let service = json!({
-            "image": "callboard-check/guestbook",
+            "image": Images::NODE,
             "ports": [format!("{address}:3000")],
             "environment": absent,
             "ulimits": { "nofile": files_max() },
@@ -181,7 +181,7 @@ fn overlay(stack: &Stack<'_>, images: &Images) -> Value {
         services.insert((*name).to_owned(), service);
     }
     services[NODES[0]]["build"] =
-        json!({ "args": { "RUNTIME_IMAGE": images.stand_in, "BUILT": images.built } });
+        json!({ "args": { "RUNTIME_IMAGE": Images::STAND_IN, "BUILT": Images::BUILT } });
     json!({ "services": services })
 }
 

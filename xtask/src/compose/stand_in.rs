@@ -17,19 +17,22 @@ use crate::repository;
 /// What the image in place of all others has.
 const PACKAGES: &str = "ca-certificates,haproxy,postgresql,prometheus,redis-server";
 
-/// The packages alone, and what of a node is compiled: both only for other images to be made of.
+/// The packages, for the image in place of others to be made of.
 const DEBIAN: &str = "callboard-check/debian";
-const BUILT: &str = "callboard-check/built";
 
-/// Names of what was made.
-pub(super) struct Images {
-    /// In place of every image of [`Images::services`], and the base of the node's.
-    pub(super) stand_in: &'static str,
-    /// The application and its state directory, as the first stage of the Dockerfile would have made them.
-    pub(super) built: &'static str,
+/// What was made; removed when dropped.
+pub(super) struct Images<'a> {
+    engine: &'a Engine,
 }
 
-impl Images {
+impl Images<'_> {
+    /// In place of the image of each of the services below, and the base of the node's.
+    pub(super) const STAND_IN: &'static str = "callboard-check/stand-in";
+    /// The application and its state directory, as the first stage of the Dockerfile would have made them.
+    pub(super) const BUILT: &'static str = "callboard-check/built";
+    /// What compose makes of both with the Dockerfile.
+    pub(super) const NODE: &'static str = "callboard-check/guestbook";
+
     /// Services whose image can be made, and what they are started by where that is another file than in theirs.
     pub(super) const SERVICES: [(&str, Option<&str>); 4] = [
         ("balancer", None),
@@ -39,14 +42,23 @@ impl Images {
     ];
 }
 
+impl Drop for Images<'_> {
+    fn drop(&mut self) {
+        let all = [Self::NODE, Self::BUILT, Self::STAND_IN, DEBIAN];
+        if let Err(error) = output(self.engine.docker().args(["image", "rm", "--force"]).args(all)) {
+            eprintln!("cannot remove images: {error:#}");
+        }
+    }
+}
+
 /// Makes them.
-pub(super) fn make(engine: &Engine, program: &Path) -> anyhow::Result<Images> {
-    let images = Images { stand_in: "callboard-check/stand-in", built: BUILT };
+pub(super) fn make<'a>(engine: &'a Engine, program: &Path) -> anyhow::Result<Images<'a>> {
+    let images = Images { engine };
     let import = |archive: &Path, name: &str| output(engine.docker().arg("import").arg(archive).arg(name));
     import(&debian()?, DEBIAN)?;
     let folder = "xtask/src/compose/stand_in";
-    output(engine.docker().args(["build", "--quiet", "--tag", images.stand_in, folder]))?;
-    import(&built(program)?, BUILT)?;
+    output(engine.docker().args(["build", "--quiet", "--tag", Images::STAND_IN, folder]))?;
+    import(&built(program)?, Images::BUILT)?;
     Ok(images)
 }
 
