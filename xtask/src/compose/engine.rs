@@ -14,14 +14,14 @@ use super::files::{find, output};
 use crate::cluster::process::{Process, leashed};
 
 /// How long an engine may take to answer; it starts containerd first.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// How long it may take to stop.
-const STOP_MAX: Duration = Duration::from_secs(60);
+const STOP_MAX: Duration = Duration::from_mins(1);
 
 /// A Docker engine that answers, and what speaks to it.
 pub(super) struct Engine {
-    /// A `docker` that builds with BuildKit.
+    /// A `docker` that builds with `BuildKit`.
     docker: PathBuf,
     /// `docker-compose`, or nothing if it is a command of `docker`.
     compose: Option<PathBuf>,
@@ -56,10 +56,10 @@ impl Engine {
             ));
         };
         engine.own = Some(Own::start(&dockerd)?);
-        match engine.started().await? {
-            true => Ok(Ok(engine)),
-            false => Ok(Err(format!("no Docker engine can run here: {}", engine.last_words()?))),
+        if engine.started().await? {
+            return Ok(Ok(engine));
         }
+        Ok(Err(format!("no Docker engine can run here: {}", engine.last_words()?)))
     }
 
     /// A command of `docker`.
@@ -155,7 +155,7 @@ pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A `docker` that builds with BuildKit: before version 23 by itself, then by its component buildx.
+/// A `docker` that builds with `BuildKit`: before version 23 by itself, then by its component buildx.
 fn builder() -> Option<PathBuf> {
     let candidates = find("docker").into_iter().chain([PathBuf::from("/usr/bin/docker")]);
     candidates.filter(|path| path.is_file()).find(|docker| {

@@ -93,9 +93,10 @@ async fn bring_up(engine: &Engine, options: &Options) -> anyhow::Result<()> {
             "left out {service}: {image} cannot be made of Debian's packages; its files were checked above"
         );
     }
-    println!("starting {} …", stack.services().join(", "));
+    let services = Stack::services().join(", ");
+    println!("starting {services} …");
     stack.up().await?;
-    println!("ok       every health check of {}", stack.services().join(", "));
+    println!("ok       every health check of {services}");
     print!("{}", stack.doctor()?);
     println!("ok       doctor, in the container of a node");
     let entry = visitor::sign(stack.balancer()).await?;
@@ -105,6 +106,6 @@ async fn bring_up(engine: &Engine, options: &Options) -> anyhow::Result<()> {
         println!("ok       the entry is in the book of {name}");
     }
     stack.scraped().await?;
-    println!("ok       Prometheus reads what it is to read of {}", stack.services().join(", "));
+    println!("ok       Prometheus reads the load balancer, and the nodes where they have metrics");
     Ok(())
 }

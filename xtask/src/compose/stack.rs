@@ -7,13 +7,13 @@ use rustix::process::{Resource, getrlimit};
 use serde_json::{Map, Value, json};
 
 use super::{FILE, engine::Engine, files::output, stand_in::Images, yaml};
-use crate::{cluster::http::get, repository};
+use crate::cluster::http::get;
 
-/// How long everything may take to be healthy once it is started. What is slow is PostgreSQL that makes its database.
-const HEALTHY_MAX: Duration = Duration::from_secs(180);
+/// How long everything may take to be healthy once it is started. What is slow is `PostgreSQL` that makes its database.
+const HEALTHY_MAX: Duration = Duration::from_mins(3);
 
 /// How long Prometheus may take to have read every target.
-const SCRAPED_MAX: Duration = Duration::from_secs(60);
+const SCRAPED_MAX: Duration = Duration::from_mins(1);
 
 /// How often one looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -54,14 +54,14 @@ impl<'a> Stack<'a> {
     }
 
     /// What is brought up.
-    pub(super) fn services(&self) -> Vec<&'static str> {
+    pub(super) fn services() -> Vec<&'static str> {
         Images::SERVICES.into_iter().map(|(name, _)| name).chain(NODES).collect()
     }
 
     /// What is not, with its image.
     pub(super) fn left_out(&self) -> Vec<(&str, &str)> {
         let all = self.compose["services"].as_object().into_iter().flatten();
-        all.filter(|(name, _)| !self.services().contains(&name.as_str()))
+        all.filter(|(name, _)| !Self::services().contains(&name.as_str()))
             .map(|(name, service)| (name.as_str(), service["image"].as_str().unwrap_or("its image")))
             .collect()
     }
@@ -88,7 +88,7 @@ impl<'a> Stack<'a> {
     /// Starts everything, and returns once all of it is healthy.
     pub(super) async fn up(&self) -> anyhow::Result<()> {
         let mut command = self.compose();
-        command.args(["up", "--detach", "--build"]).args(self.services());
+        command.args(["up", "--detach", "--build"]).args(Self::services());
         let up = match output(&mut command) {
             Ok(_) => self.healthy().await,
             Err(error) => Err(error),
@@ -99,7 +99,7 @@ impl<'a> Stack<'a> {
     }
 
     async fn healthy(&self) -> anyhow::Result<()> {
-        for service in self.services() {
+        for service in Self::services() {
             let id = output(self.compose().args(["ps", "--quiet", service]))?;
             let mut health = String::new();
             for _ in 0..HEALTHY_MAX.as_millis() / LOOK.as_millis() {

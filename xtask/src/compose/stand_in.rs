@@ -34,7 +34,7 @@ impl Images<'_> {
     pub(super) const NODE: &'static str = "callboard-check/guestbook";
 
     /// Services whose image can be made, and what they are started by where that is another file than in theirs.
-    pub(super) const SERVICES: [(&str, Option<&str>); 4] = [
+    pub(super) const SERVICES: [(&'static str, Option<&'static str>); 4] = [
         ("balancer", None),
         ("postgres", Some("/usr/local/bin/stand-in-postgres")),
         ("prometheus", None),

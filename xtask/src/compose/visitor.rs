@@ -14,17 +14,14 @@ pub(super) async fn sign(address: &str) -> anyhow::Result<String> {
     let page = page(address).await?;
     let form = form(&page).context("the page has no form to sign the book by")?;
     let message = format!("written by compose-check {:08x}", rand::random::<u32>());
-    let mut body = String::new();
     let hidden = form.split("<input type=\"hidden\"").skip(1);
     let hidden = hidden.map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)));
-    let hidden = hidden.collect::<Option<Vec<_>>>().context("a hidden field has no name or no value")?;
-    let filled = [("name".to_owned(), "Ada".to_owned()), ("message".to_owned(), message.clone())];
-    for (name, value) in hidden.into_iter().chain(filled) {
-        body.push_str(&format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        ));
-    }
-    body.push_str(&format!("--{BOUNDARY}--\r\n"));
+    let mut fields = hidden.collect::<Option<Vec<_>>>().context("a hidden field has no name or no value")?;
+    fields.extend([("name".to_owned(), "Ada".to_owned()), ("message".to_owned(), message.clone())]);
+    let part = |(name, value): (String, String)| {
+        format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let body: String = fields.into_iter().map(part).chain([format!("--{BOUNDARY}--\r\n")]).collect();
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
     let action = attribute(form, "action").context("the form has no action")?;
     let headers = [("origin", ORIGIN), ("content-type", content_type.as_str())];
