@@ -90,8 +90,12 @@ async fn bring_up(engine: &Engine, options: &Options) -> anyhow::Result<()> {
     let stack = Stack::new(engine)?;
     for (service, image) in stack.left_out() {
         println!(
-            "left out {service}: {image} cannot be made of Debian's packages; its files were checked above"
+            "left out {service}: Debian has no packages for {image}; what it mounts was looked at above"
         );
+    }
+    let unknown = stack.unknown();
+    if !unknown.is_empty() {
+        println!("left out {}: this build has no such settings, and no metrics", unknown.join(", "));
     }
     let services = Stack::services().join(", ");
     println!("starting {services} …");
@@ -105,7 +109,6 @@ async fn bring_up(engine: &Engine, options: &Options) -> anyhow::Result<()> {
         visitor::sees(address, &entry).await?;
         println!("ok       the entry is in the book of {name}");
     }
-    stack.scraped().await?;
-    println!("ok       Prometheus reads the load balancer, and the nodes where they have metrics");
+    println!("ok       Prometheus reads {}", stack.scraped().await?.join(", "));
     Ok(())
 }

@@ -127,17 +127,27 @@ impl<'a> Stack<'a> {
         Ok(said)
     }
 
-    /// Returns once Prometheus has read the admin port of every node, and the load balancer.
-    pub(super) async fn scraped(&self) -> anyhow::Result<()> {
+    /// Variables of a node by which docker-compose.yml sets what is no setting of this build.
+    pub(super) fn unknown(&self) -> Vec<String> {
+        let variables = self.compose["services"][NODES[0]]["environment"].as_object();
+        let ours = variables.into_iter().flatten().map(|(name, _)| name);
+        let ours = ours.filter(|name| name.starts_with("CALLBOARD_"));
+        let known = |name: &str| callboard::Settings::TABLE.iter().any(|setting| setting.variable() == name);
+        ours.filter(|name| !known(name)).cloned().collect()
+    }
+
+    /// Waits until Prometheus has read the load balancer, and the admin port of every node of a build that has metrics; gives
+    /// what it reads of these.
+    pub(super) async fn scraped(&self) -> anyhow::Result<Vec<String>> {
         let mut wanted = vec!["balancer:8404".to_owned()];
-        if unknown(&self.compose["services"][NODES[0]]).is_empty() {
+        if self.unknown().is_empty() {
             wanted.extend(NODES.map(|node| format!("{node}:3001")));
         }
         let mut up = Vec::new();
         for _ in 0..SCRAPED_MAX.as_millis() / LOOK.as_millis() {
             up = self.targets_up().await?;
             if wanted.iter().all(|target| up.contains(target)) {
-                return Ok(());
+                return Ok(wanted);
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -173,9 +183,8 @@ fn overlay(stack: &Stack<'_>) -> Value {
         }
         services.insert(name.to_owned(), service);
     }
+    let absent: Map<_, _> = stack.unknown().into_iter().map(|name| (name, Value::Null)).collect();
     for (name, address) in &stack.nodes {
-        let absent: Map<_, _> =
-            unknown(&stack.compose["services"][name]).into_iter().map(|name| (name, Value::Null)).collect();
         let service = json!({
             "image": Images::NODE,
             "ports": [format!("{address}:3000")],
@@ -193,15 +202,6 @@ fn overlay(stack: &Stack<'_>) -> Value {
 fn files_max() -> u64 {
     const ASKED: u64 = 65_536;
     getrlimit(Resource::Nofile).maximum.map_or(ASKED, |maximum| maximum.min(ASKED))
-}
-
-/// Variables of a node by which docker-compose.yml sets what is no setting of this build.
-fn unknown(node: &Value) -> Vec<String> {
-    let variables = node["environment"].as_object().into_iter().flatten().map(|(name, _)| name);
-    let ours = variables.filter(|name| name.starts_with("CALLBOARD_"));
-    ours.filter(|name| !callboard::Settings::TABLE.iter().any(|setting| setting.variable() == **name))
-        .cloned()
-        .collect()
 }
 
 /// An address of this machine with a port that is free at the moment.
