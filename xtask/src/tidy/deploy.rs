@@ -12,9 +12,6 @@ use crate::{compose, repository};
 const KUBERNETES: &str = "docs/deploy/kubernetes.yaml";
 const SYSTEMD: &str = "docs/deploy/callboard.service";
 
-/// Settings that these files give and that the node has not got yet.
-const AWAITED: &[&str] = &["CALLBOARD_ADMIN_INSECURE", "CALLBOARD_ADMIN_TOKEN", "CALLBOARD_OTLP_ENDPOINT"];
-
 /// How long a node takes to stop by default, in seconds.
 const DRAIN_SECONDS: u64 = 30;
 
@@ -64,19 +61,11 @@ fn every_variable_is_a_setting() {
     files.extend(["docs/deploy/README.md", KUBERNETES].map(str::to_owned));
     let mut findings = Vec::new();
     for file in files {
-        let unknown = variables(&text(&file))
-            .into_iter()
-            .filter(|name| !exists(name) && name != "CALLBOARD_CONFIG" && !AWAITED.contains(&name.as_str()));
+        let unknown =
+            variables(&text(&file)).into_iter().filter(|name| !exists(name) && name != "CALLBOARD_CONFIG");
         findings.extend(unknown.map(|name| format!("{file}: {name}")));
     }
     none("no setting of the node", &findings);
-}
-
-#[test]
-fn what_was_awaited_and_is_there_is_awaited_no_more() {
-    let findings: Vec<_> =
-        AWAITED.iter().filter(|name| exists(name)).map(|name| (*name).to_owned()).collect();
-    none("a setting by now: take it off the list in xtask/src/tidy/deploy.rs", &findings);
 }
 
 #[test]
