@@ -93,10 +93,6 @@ async fn bring_up(engine: &Engine, options: &Options) -> anyhow::Result<()> {
             "left out {service}: Debian has no packages for {image}; what it mounts was looked at above"
         );
     }
-    let unknown = stack.unknown();
-    if !unknown.is_empty() {
-        println!("left out {}: this build has no such settings, and no metrics", unknown.join(", "));
-    }
     let services = Stack::services().join(", ");
     println!("starting {services} …");
     stack.up().await?;

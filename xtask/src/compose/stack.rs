@@ -127,22 +127,10 @@ impl<'a> Stack<'a> {
         Ok(said)
     }
 
-    /// Variables of a node by which docker-compose.yml sets what is no setting of this build.
-    pub(super) fn unknown(&self) -> Vec<String> {
-        let variables = self.compose["services"][NODES[0]]["environment"].as_object();
-        let ours = variables.into_iter().flatten().map(|(name, _)| name);
-        let ours = ours.filter(|name| name.starts_with("CALLBOARD_"));
-        let known = |name: &str| callboard::Settings::TABLE.iter().any(|setting| setting.variable() == name);
-        ours.filter(|name| !known(name)).cloned().collect()
-    }
-
-    /// Waits until Prometheus has read the load balancer, and the admin port of every node of a build that has metrics; gives
-    /// what it reads of these.
+    /// Waits until Prometheus has read the load balancer and the admin port of every node; gives what it reads of these.
     pub(super) async fn scraped(&self) -> anyhow::Result<Vec<String>> {
         let mut wanted = vec!["balancer:8404".to_owned()];
-        if self.unknown().is_empty() {
-            wanted.extend(NODES.map(|node| format!("{node}:3001")));
-        }
+        wanted.extend(NODES.map(|node| format!("{node}:3001")));
         let mut up = Vec::new();
         for _ in 0..SCRAPED_MAX.as_millis() / LOOK.as_millis() {
             up = self.targets_up().await?;
@@ -183,12 +171,10 @@ fn overlay(stack: &Stack<'_>) -> Value {
         }
         services.insert(name.to_owned(), service);
     }
-    let absent: Map<_, _> = stack.unknown().into_iter().map(|name| (name, Value::Null)).collect();
     for (name, address) in &stack.nodes {
         let service = json!({
             "image": Images::NODE,
             "ports": [format!("{address}:3000")],
-            "environment": absent,
             "ulimits": { "nofile": files_max() },
         });
         services.insert((*name).to_owned(), service);
