@@ -40,6 +40,9 @@ pub enum Output {
     Disconnect(Connection),
     /// Ask the store.
     Perform(RequestId, Command),
+    /// It stands in the log, on as many replicas as are wanted; what is waited for may not have come true. Comes again if
+    /// an epoch loses it.
+    Placed(PublicationId),
     /// What was waited for has come true. The position is where it stands, in the epoch that confirmed it; nothing where
     /// nothing was waited for.
     Published(PublicationId, Option<LogPosition>),

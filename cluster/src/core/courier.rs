@@ -89,6 +89,12 @@ impl<T: Clone> Courier<T> {
         }
     }
 
+    /// What is in the frame on its way to a session.
+    pub(crate) fn in_flight(&self, to: Boot) -> &[T] {
+        let frame = self.lanes.get(&to).and_then(|lane| lane.frame.as_ref());
+        frame.map_or(&[], |frame| &frame.items)
+    }
+
     /// Whether nothing is on its way to any session.
     pub(crate) fn is_empty(&self) -> bool {
         self.lanes.values().all(|lane| lane.waiting.is_empty() && lane.frame.is_none())

@@ -29,6 +29,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use callboard_protocol::{
     ActionId,
+    action::CallId,
     envelope::Namespace,
     identity::{Boot, Incarnation, ProcessId},
 };
@@ -178,6 +179,12 @@ impl Core {
     #[must_use]
     pub fn view(&self) -> Option<&View> {
         self.views.current.as_deref()
+    }
+
+    /// The calls in the frame that is on its way to a session, for whoever times it.
+    #[must_use]
+    pub fn calls_in_flight(&self, to: Boot) -> &[CallId] {
+        self.caller.courier.in_flight(to)
     }
 
     /// Whether nothing of any call is left here.

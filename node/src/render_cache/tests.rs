@@ -49,7 +49,11 @@ impl Bench {
                         inputs.push(Input::Answered(request, Ok(self.log.execute(&command))));
                     }
                     Output::Published(_, position) => published = position,
-                    Output::Disconnect(_) | Output::Epoch { .. } | Output::Refused(_) | Output::Left => {}
+                    Output::Placed(_)
+                    | Output::Disconnect(_)
+                    | Output::Epoch { .. }
+                    | Output::Refused(_)
+                    | Output::Left => {}
                 }
             }
         }

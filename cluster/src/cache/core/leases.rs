@@ -98,7 +98,7 @@ impl Core {
             // It lost part of its log.
             return self.epochs.superseded();
         }
-        self.outbox.replicated(asked);
+        self.replicated(asked);
         let before = self.log.applied();
         self.leases.registered = true;
         self.leases.acknowledged = self.leases.acknowledged.max(after);

@@ -125,15 +125,6 @@ impl Outbox {
         self.placed_marks += placed.parcel.size();
         self.placed.push_back(placed);
     }
-
-    /// The replicas have whatever was known to stand in the log at an instant.
-    pub(super) fn replicated(&mut self, asked: Instant) {
-        for placed in self.placed.iter_mut().rev().skip_while(|placed| placed.at > asked) {
-            if mem::replace(&mut placed.is_replicated, true) {
-                break;
-            }
-        }
-    }
 }
 
 impl Core {
@@ -206,17 +197,29 @@ impl Core {
             _ => return self.outbox.put_back(vec![parcel], self.io.settings.entry_marks_max.max(1)),
         };
         self.io.counters.published += 1;
-        if is_replicated {
-            self.outbox.replicated(self.io.now);
-        }
-        let placed = Placed { position, at: self.io.now, is_replicated, parcel };
+        let placed = Placed { position, at: self.io.now, is_replicated: false, parcel };
         self.outbox.place(placed, self.io.settings.outbox_marks_max);
+        if is_replicated {
+            self.replicated(self.io.now);
+        }
         self.take_entry(&Entry { position, marks });
         if is_replicated {
             self.acknowledged_with_entry(after, position);
         }
         if self.log.applied() < position || !is_replicated {
             self.look();
+        }
+    }
+
+    /// The replicas have whatever was known to stand in the log at an instant.
+    pub(super) fn replicated(&mut self, asked: Instant) {
+        for placed in self.outbox.placed.iter_mut().rev().skip_while(|placed| placed.at > asked) {
+            if mem::replace(&mut placed.is_replicated, true) {
+                break;
+            }
+            for waiting in placed.parcel.waiting() {
+                self.io.put(Output::Placed(waiting.id));
+            }
         }
     }
 

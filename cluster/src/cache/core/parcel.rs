@@ -41,6 +41,11 @@ impl Parcel {
         }
     }
 
+    /// Who waits for it.
+    pub(super) fn waiting(&self) -> &[Waiting] {
+        &self.waiting
+    }
+
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
     }

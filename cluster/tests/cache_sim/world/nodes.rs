@@ -95,6 +95,7 @@ impl World {
                 Output::Connect(connection) => self.connect(node, connection),
                 Output::Disconnect(connection) => self.close(node, connection),
                 Output::Perform(request, command) => self.perform(node, request, command),
+                Output::Placed(_) => {}
                 Output::Published(publication, position) => self.responds(node, publication.0, position),
                 Output::Epoch { carried_over: true } => self.checker.count("carried over"),
                 Output::Epoch { carried_over: false } => self.checker.count("not carried over"),

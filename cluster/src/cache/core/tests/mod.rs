@@ -40,6 +40,8 @@ struct Node {
     is_held: bool,
     /// Nothing runs in it.
     is_asleep: bool,
+    /// What stands in the log, as often as that was told.
+    placed: Vec<PublicationId>,
     published: Vec<(PublicationId, Option<LogPosition>)>,
     refused: Vec<PublicationId>,
     /// How often it asked for the epoch.
@@ -91,6 +93,7 @@ impl Lab {
                 is_deaf: false,
                 is_held: false,
                 is_asleep: false,
+                placed: Vec::new(),
                 published: Vec::new(),
                 refused: Vec::new(),
                 opens: 0,
@@ -133,6 +136,7 @@ impl Lab {
                     node.opens += usize::from(matches!(command, Command::Open { .. }));
                     node.performed.push_back((request, command));
                 }
+                Output::Placed(id) => node.placed.push(id),
                 Output::Published(id, position) => node.published.push((id, position)),
                 Output::Refused(id) => node.refused.push(id),
                 Output::Epoch { carried_over } => node.epochs.push(carried_over),

@@ -96,9 +96,24 @@ fn what_too_few_replicas_have_is_not_appended_again_and_counts_once_they_have_it
     without_replicas(&mut lab, 3000);
     assert!(!lab.is_answered(0, strict) && !lab.is_answered(0, session));
     assert_eq!(lab.arrive(0).applied.sequence(), 1, "one entry, and the other waits");
+    assert_eq!(lab.nodes[0].placed, []);
 
     lab.nodes[0].is_cut = false;
     lab.after(1500);
     assert!(lab.is_answered(0, strict) && lab.is_answered(0, session));
     assert_eq!(lab.arrive(0).applied.sequence(), 2);
+    assert_eq!(lab.nodes[0].placed, [strict, session]);
+}
+
+#[test]
+fn that_it_stands_in_the_log_is_told_before_every_node_has_it() {
+    let mut lab = Lab::settled(2, Mutants::NONE);
+    lab.isolate(1, true);
+    let eventual = lab.publish(0, "a", Wait::Eventual);
+    let strict = lab.publish(0, "b", Wait::Strict);
+    assert!(lab.is_answered(0, eventual) && !lab.is_answered(0, strict));
+    assert_eq!(lab.nodes[0].placed, [strict], "for the other nobody waits");
+    lab.after(3000);
+    assert!(lab.is_answered(0, strict));
+    assert_eq!(lab.nodes[0].placed, [strict]);
 }
