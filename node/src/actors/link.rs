@@ -16,7 +16,11 @@ use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
 use super::{Feed, Membership, Tell as _};
-use crate::{keys::shared::Remembered, metrics::Metrics};
+use crate::{
+    keys::shared::Remembered,
+    metrics::Metrics,
+    telemetry::{Phase, Timeline},
+};
 
 /// The three links of a node.
 pub(crate) struct Links {
@@ -68,8 +72,15 @@ impl Links {
         self.links[role as usize].tell(Close);
     }
 
-    pub(super) fn perform(&self, request: RequestId, role: core::Connection, command: Command) {
-        self.links[role as usize].tell(Perform(request, command));
+    /// Asks. `carried` is what is remembered of the calls in it, if that is told to anybody.
+    pub(super) fn perform(
+        &self,
+        request: RequestId,
+        role: core::Connection,
+        command: Command,
+        carried: Vec<Arc<Timeline>>,
+    ) {
+        self.links[role as usize].tell(Perform { request, command, carried });
     }
 }
 
@@ -103,7 +114,12 @@ struct Close;
 /// Ask the store.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Perform(RequestId, Command);
+struct Perform {
+    request: RequestId,
+    command: Command,
+    /// Of the calls that it carries.
+    carried: Vec<Arc<Timeline>>,
+}
 
 impl Link {
     fn feed(&self, input: Input) {
@@ -177,7 +193,8 @@ impl Handler<Close> for Link {
 impl Handler<Perform> for Link {
     type Result = ();
 
-    fn handle(&mut self, Perform(request, command): Perform, _: &mut Self::Context) {
+    fn handle(&mut self, perform: Perform, _: &mut Self::Context) {
+        let Perform { request, command, carried } = perform;
         let Some(Opened { connection, alive }) = &self.open else {
             return self.feed(Input::Answered(request, Err(Failure::Silent)));
         };
@@ -185,6 +202,9 @@ impl Handler<Perform> for Link {
             self.metrics.tally.sent.add(frame.len());
         }
         let (name, waits, asked) = (command.name(), command.waits(), Instant::now());
+        for timeline in &carried {
+            timeline.sent(asked);
+        }
         // On its way when this returns; only its answer is awaited.
         let answer = connection.perform(command);
         let (membership, mut alive) = (self.membership.clone(), alive.subscribe());
@@ -204,6 +224,9 @@ impl Handler<Perform> for Link {
                     membership.tell(Feed(Input::Answered(request, answer)));
                 }
                 _ = alive.changed() => {}
+            }
+            for timeline in carried {
+                timeline.over(Phase::Redis, asked);
             }
         });
     }

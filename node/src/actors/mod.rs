@@ -16,7 +16,9 @@ pub(crate) use link::Links;
 pub(crate) use membership::{
     Begin, Feed, Leave, Membership, Report, RunEnded, RunResult, SharedStore, Standing, Submit, Unreachable,
 };
-pub(crate) use revalidator::{CacheLinks, CatchUp, Publish, ReportLog, Retire, Revalidator, SharedLog};
+pub(crate) use revalidator::{
+    CacheLinks, CatchUp, Confirmation, Publish, ReportLog, Retire, Revalidator, SharedLog,
+};
 pub(crate) use settlement::{Published, Replayed, Reply, Rows, Settlement};
 pub(crate) use slot_worker::{Execute, SlotWorker, publish};
 pub(crate) use tell::Tell;

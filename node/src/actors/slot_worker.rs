@@ -15,7 +15,7 @@ use futures_util::{
 use tracing::{Instrument as _, info_span, warn};
 
 use super::{
-    Publish, Tell as _,
+    Confirmation, Publish, Tell as _,
     settlement::{Held, Permit, Published, Reply, Settlement},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     context::ActionContext,
     node::Node,
     registry::RegisteredAction,
-    telemetry::Phase,
+    telemetry::{Phase, Timeline},
 };
 
 /// Run this call, which waits for no other. Answered through `reply`.
@@ -97,14 +97,7 @@ async fn run(call: Call, reply: Reply) {
         }
     };
     let revalidations = revalidations(action, &outcome);
-    let published = if revalidations.is_empty() {
-        Published::Nothing
-    } else {
-        let begun = Instant::now();
-        let published = publish(&info.node, revalidations).await;
-        info.timeline.over(Phase::Publish, begun);
-        published
-    };
+    let published = publish(&info.node, revalidations, Some(&info.timeline)).await;
     if let Some(reply) = reply {
         let held = Held { _permit: permit, _in_flight: in_flight };
         answer(reply, Ok(Settlement::of(outcome, published, held)));
@@ -125,6 +118,7 @@ pub(super) async fn act(
     // Whatever it logs names its call.
     let span =
         info_span!("call", action = action.entry.name, call = %info.id, trace = %info.timeline.trace_id());
+    info.timeline.follow(&span, Phase::Run);
     let mut outcome = acting.instrument(span).await.unwrap_or_else(|panic| Outcome {
         settled: Settled::Thrown(panicked(&*panic)),
         effects: effects.take(),
@@ -157,7 +151,11 @@ pub(super) fn revalidations(action: &RegisteredAction, outcome: &Outcome) -> Vec
 }
 
 /// Publishes, and waits for what the strictest of them waits for, or for `publish_timeout`.
-pub(crate) async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Published {
+pub(crate) async fn publish(
+    node: &Node,
+    revalidations: Vec<Revalidation>,
+    timeline: Option<&Timeline>,
+) -> Published {
     if revalidations.is_empty() {
         return Published::Nothing;
     }
@@ -165,8 +163,11 @@ pub(crate) async fn publish(node: &Node, revalidations: Vec<Revalidation>) -> Pu
     let (publish, published) = Publish::new(revalidations);
     node.revalidator.tell(publish);
     // Of a log that is gone nothing comes.
-    let published = published.await.unwrap_or(Published::Unconfirmed);
+    let Confirmation { published, placed } = published.await.unwrap_or(Confirmation::NONE);
     node.metrics.revalidated(published.is_confirmed(), begun.elapsed());
+    if let Some(timeline) = timeline {
+        timeline.published(begun, placed);
+    }
     published
 }
 

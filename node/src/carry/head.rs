@@ -9,7 +9,7 @@ use crate::{call::CallInfo, context::Principal, request::RequestHead, telemetry:
 pub(crate) fn carried_head(info: &CallInfo, reference: &str, framing: Framing) -> CarriedHead {
     let header = |(name, value): &(HeaderName, HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
     let headers = info.head.headers.iter().filter(|(name, _)| name != TRACEPARENT);
-    let traceparent = (TRACEPARENT.to_string(), info.timeline.carried().into_bytes());
+    let traceparent = (TRACEPARENT.to_string(), info.timeline.handed().into_bytes());
     CarriedHead {
         reference: reference.to_owned(),
         principal: info.principal.as_ref().map(|principal| CarriedPrincipal {

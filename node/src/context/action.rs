@@ -12,7 +12,7 @@ use super::{
     guard::{private_cookie, signed_cookie},
     revalidating::Revalidating,
 };
-use crate::{call::CallInfo, context::Principal, cookies, cookies::Cookie, node::Node};
+use crate::{call::CallInfo, context::Principal, cookies, cookies::Cookie, node::Node, telemetry};
 
 /// A running call: who calls, with what, and what is to happen after it.
 ///
@@ -66,10 +66,10 @@ impl ActionContext {
     }
 
     /// Headers for a request that the action makes, so that what it causes belongs to the trace of this call: W3C's
-    /// `traceparent`, and `tracestate` and `baggage` if the client sent any.
+    /// `traceparent`, and `tracestate` and `baggage` if the client sent any that is well-formed and not too long.
     #[must_use]
     pub fn trace_headers(&self) -> Vec<(&'static str, String)> {
-        let baggage = self.header("baggage").unwrap_or_default().to_owned();
+        let baggage = telemetry::baggage(&self.info.head.headers).unwrap_or_default();
         let state = self.info.timeline.tracestate();
         let all =
             [("traceparent", self.info.timeline.traceparent()), ("tracestate", state), ("baggage", baggage)];

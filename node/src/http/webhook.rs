@@ -152,7 +152,7 @@ async fn ordered(node: &Node, request: &HttpRequest, secret: &[u8], body: &[u8])
         Err(reason) => return refused(StatusCode::BAD_REQUEST, &reason),
     };
     let count = revalidations.len();
-    let published = if dry_run { Published::Nothing } else { publish(node, revalidations).await };
+    let published = if dry_run { Published::Nothing } else { publish(node, revalidations, None).await };
     let position = match published {
         Published::Nothing => None,
         Published::At(position) => Some(position.to_string()),

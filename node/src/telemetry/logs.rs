@@ -2,11 +2,15 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _,
+};
 
+use super::application::ApplicationSpans;
 use crate::settings::{LogFormat, Settings};
 
-/// Starts logging. A second call in one process changes nothing.
+/// Starts logging, and where spans are sent, what hears of those of the application. A second call in one process changes
+/// nothing.
 ///
 /// # Errors
 ///
@@ -14,10 +18,15 @@ use crate::settings::{LogFormat, Settings};
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| anyhow::anyhow!("setting log: {:?} is not a filter: {error}", settings.log))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let heard = registry().with(settings.otlp_endpoint.is_some().then(ApplicationSpans::layer));
+    // The filter is of the logs alone.
+    let logs = fmt::layer().with_writer(std::io::stderr);
     let started = match settings.log_format {
-        LogFormat::Pretty => logs.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => logs.json().try_init(),
+        LogFormat::Pretty => {
+            let logs = logs.with_ansi(std::io::stderr().is_terminal());
+            heard.with(logs.with_filter(filter)).try_init()
+        }
+        LogFormat::Json => heard.with(logs.json().with_filter(filter)).try_init(),
     };
     // Tests start several nodes in one process; the first one's logging serves them all.
     drop(started);

@@ -1,5 +1,6 @@
 //! What a node tells about itself: logs, and where metrics and spans are sent.
 
+mod application;
 mod collector;
 mod context;
 mod logs;
@@ -11,7 +12,7 @@ use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_
 
 pub(crate) use self::{
     collector::Collector,
-    context::TRACEPARENT,
+    context::{TRACEPARENT, baggage},
     logs::start,
     timeline::{Phase, Timeline},
     traces::Traces,

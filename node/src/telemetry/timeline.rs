@@ -29,6 +29,7 @@ use opentelemetry_semantic_conventions::attribute::{
 
 use super::{
     Traces,
+    application::{AllOpened, Place, Within},
     context::{self, caller, child_of, new_span},
 };
 use crate::{metrics::CallEnd, node::Node, registry::RegisteredAction};
@@ -46,10 +47,16 @@ pub(crate) enum Phase {
     QueueWait,
     /// Another node runs it: until its answer is back.
     Carry,
+    /// It waits for its place in a frame to that node.
+    Send,
+    /// Redis takes that frame.
+    Redis,
     /// The function runs.
     Run,
     /// What it revalidated gets its place in the log, and every node has it.
     Publish,
+    /// That place is known, and other nodes are waited for.
+    AckWait,
     /// The answer is written.
     Respond,
     /// The cache is asked.
@@ -69,8 +76,11 @@ impl Phase {
             Self::Place => "place",
             Self::QueueWait => "queue wait",
             Self::Carry => "carry",
+            Self::Send => "send",
+            Self::Redis => "redis",
             Self::Run => "run",
             Self::Publish => "publish",
+            Self::AckWait => "ack wait",
             Self::Respond => "respond",
             Self::Cache => "cache",
             Self::Render => "render",
@@ -79,7 +89,20 @@ impl Phase {
     }
 
     fn kind(self) -> SpanKind {
-        if self == Self::Carry { SpanKind::Producer } else { SpanKind::Internal }
+        match self {
+            Self::Carry => SpanKind::Producer,
+            Self::Redis => SpanKind::Client,
+            _ => SpanKind::Internal,
+        }
+    }
+
+    /// The phase that it is a part of, if it is one of a part.
+    fn whole(self) -> Option<Self> {
+        match self {
+            Self::Send | Self::Redis => Some(Self::Carry),
+            Self::AckWait => Some(Self::Publish),
+            _ => None,
+        }
     }
 }
 
@@ -100,6 +123,17 @@ struct Step {
     ended: Instant,
 }
 
+/// How many phases a call has that crosses nodes or revalidates something: there is room for them from the beginning.
+const STEPS_USUAL: usize = 8;
+
+/// A call that was handed over, to go to another node.
+#[derive(Clone, Copy, Debug)]
+struct Handed {
+    at: Instant,
+    /// Names the span of its way before that is over: the other node is told.
+    span: SpanId,
+}
+
 /// What is remembered of a request while it is answered.
 pub(crate) struct Timeline {
     traces: Arc<Traces>,
@@ -116,14 +150,20 @@ struct Learned {
     action: Option<Found>,
     route: Option<&'static str>,
     call: Option<CallId>,
-    /// Names the span of its way to another node before that is begun: the other node is told.
-    carry: Option<SpanId>,
+    carry: Option<Handed>,
     steps: Vec<Step>,
+    opened: AllOpened,
     ended: Option<Instant>,
     status: Option<u16>,
     outcome: Option<String>,
     /// What went wrong, as a code of docs/errors.
     error: Option<String>,
+}
+
+impl Learned {
+    fn has(&self, phase: Phase) -> bool {
+        self.steps.iter().any(|step| step.phase == phase)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -138,16 +178,18 @@ impl std::fmt::Debug for Found {
 impl Timeline {
     /// Of a request that came so long ago.
     pub(crate) fn accept(node: &Node, request: &HttpRequest, age: Duration) -> Arc<Self> {
-        let caller = caller(|name| request.headers().get(name));
+        let caller = caller(|name| request.headers().get_all(name));
         let hop = Hop::Accept { method: request.method().clone(), path: request.path().to_owned() };
         Self::begin(&node.traces, hop, caller, age)
     }
 
     /// Of a call that came from another node so long ago, with these headers.
     pub(crate) fn receive(node: &Node, headers: &[(HeaderName, HeaderValue)], age: Duration) -> Arc<Self> {
-        let header =
-            |name: &HeaderName| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        Self::begin(&node.traces, Hop::Receive, caller(header), age)
+        let caller = caller(|name| {
+            let name = name.clone();
+            headers.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+        });
+        Self::begin(&node.traces, Hop::Receive, caller, age)
     }
 
     fn begin(traces: &Arc<Traces>, hop: Hop, caller: Option<SpanContext>, age: Duration) -> Arc<Self> {
@@ -160,7 +202,7 @@ impl Timeline {
             caller,
             begun: now.checked_sub(age).unwrap_or(now),
             began_at: at.checked_sub(age).unwrap_or(at),
-            learned: Mutex::default(),
+            learned: Mutex::new(Learned { steps: Vec::with_capacity(STEPS_USUAL), ..Learned::default() }),
         })
     }
 
@@ -200,13 +242,43 @@ impl Timeline {
 
     /// Whether a phase is over.
     pub(crate) fn has(&self, phase: Phase) -> bool {
-        self.learned().steps.iter().any(|step| step.phase == phase)
+        self.learned().has(phase)
     }
 
-    /// What another node is told of the trace, to which the call is carried now.
-    pub(crate) fn carried(&self) -> String {
-        let span = *self.learned().carry.get_or_insert_with(new_span);
+    /// Its revalidations, which were published from then on, are confirmed or waited for no more; they had their place
+    /// at an instant in between, if it is known.
+    pub(crate) fn published(&self, begun: Instant, placed: Option<Instant>) {
+        let (mut learned, ended) = (self.learned(), Instant::now());
+        learned.steps.push(Step { phase: Phase::Publish, begun, ended });
+        learned.steps.extend(placed.map(|begun| Step { phase: Phase::AckWait, begun, ended }));
+    }
+
+    /// What another node is told of the trace, if the call that is handed over now goes there.
+    pub(crate) fn handed(&self) -> String {
+        let handed = Handed { at: Instant::now(), span: new_span() };
+        let span = self.learned().carry.get_or_insert(handed).span;
         context::traceparent(&self.own, span)
+    }
+
+    /// A frame with the call is handed to a connection. It may be for the second time, or to a second node: until the
+    /// first it had waited here.
+    pub(crate) fn sent(&self, at: Instant) {
+        let mut learned = self.learned();
+        if let Some(handed) = learned.carry.filter(|_| !learned.has(Phase::Send)) {
+            learned.steps.push(Step { phase: Phase::Send, begun: handed.at, ended: at });
+        }
+    }
+
+    /// What is opened within this span belongs to a phase.
+    pub(crate) fn follow(self: &Arc<Self>, span: &tracing::Span, phase: Phase) {
+        if self.traces.are_sent() {
+            Place { timeline: Arc::downgrade(self), within: Within::Phase(phase) }.give(span);
+        }
+    }
+
+    /// What the application opened.
+    pub(super) fn opened<T>(&self, change: impl FnOnce(&mut AllOpened) -> T) -> T {
+        change(&mut self.learned().opened)
     }
 
     /// What a request says of the trace that an action makes.
@@ -316,6 +388,9 @@ impl Timeline {
         add("callboard.call_id", learned.call.map(|call| call.to_string()));
         add("callboard.outcome", learned.outcome.clone());
         add(ERROR_TYPE, learned.error.clone());
+        if learned.opened.left_out > 0 {
+            root.attributes.push(KeyValue::new("callboard.spans_left_out", learned.opened.left_out));
+        }
         if let Some(status) = learned.status {
             root.attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
         }
@@ -326,22 +401,52 @@ impl Timeline {
     }
 }
 
+impl Timeline {
+    /// All of them, each below the one that it is a part of.
+    fn spans(&self, mut learned: Learned, ended: Instant) -> Vec<SpanData> {
+        let mut spans = vec![self.root(&learned, ended)];
+        if let Some(handed) = learned.carry.filter(|_| learned.has(Phase::Send) && !learned.has(Phase::Carry))
+        {
+            // Its client went away meanwhile.
+            learned.steps.push(Step { phase: Phase::Carry, begun: handed.at, ended });
+        }
+        let named = |step: &Step| match (step.phase, learned.carry) {
+            (Phase::Carry, Some(handed)) => (step.phase, handed.span),
+            _ => (step.phase, new_span()),
+        };
+        let phases: Vec<_> = learned.steps.iter().map(named).collect();
+        let below = |whole: Phase| {
+            let found = phases.iter().find(|(phase, _)| *phase == whole);
+            found.map_or(self.own.span_id(), |(_, span)| *span)
+        };
+        spans.extend(learned.steps.iter().zip(&phases).map(|(step, (phase, span))| {
+            let mut span = self.span(phase.name(), *span, step.begun, step.ended);
+            span.parent_span_id = phase.whole().map_or(span.parent_span_id, below);
+            span.span_kind = phase.kind();
+            span
+        }));
+        let opened = learned.opened.spans;
+        let ids: Vec<_> = opened.iter().map(|_| new_span()).collect();
+        spans.extend(opened.into_iter().zip(&ids).map(|(opened, id)| {
+            let mut span = self.span(opened.name, *id, opened.begun, opened.ended.unwrap_or(ended));
+            span.parent_span_id = match opened.within {
+                Within::Phase(phase) => below(phase),
+                Within::Span(outer) => ids[outer],
+            };
+            span.attributes = opened.fields;
+            span
+        }));
+        spans
+    }
+}
+
 impl Drop for Timeline {
     fn drop(&mut self) {
         let learned = self.learned.get_mut().unwrap_or_else(PoisonError::into_inner);
         let learned = std::mem::take(learned);
         let ended = learned.ended.unwrap_or_else(Instant::now);
-        if !self.is_kept(&learned, ended) {
-            return;
+        if self.is_kept(&learned, ended) {
+            self.traces.send(self.spans(learned, ended));
         }
-        let mut spans = vec![self.root(&learned, ended)];
-        spans.extend(learned.steps.iter().map(|step| {
-            let carry = learned.carry.filter(|_| step.phase == Phase::Carry);
-            let span = carry.unwrap_or_else(new_span);
-            let mut span = self.span(step.phase.name(), span, step.begun, step.ended);
-            span.span_kind = step.phase.kind();
-            span
-        }));
-        self.traces.send(spans);
     }
 }

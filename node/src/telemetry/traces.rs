@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::Ordering,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::JoinHandle,
@@ -35,6 +35,8 @@ pub(crate) struct Traces {
     ratio: f64,
     /// From when on a call is traced whatever was decided before.
     pub(super) slow: Duration,
+    /// Whether there is a buffer: asked for each call, on every thread.
+    are_sent: AtomicBool,
     buffer: Mutex<Option<SyncSender<SpanData>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     metrics: Arc<Metrics>,
@@ -50,6 +52,7 @@ impl Traces {
         let mut traces = Self {
             ratio: settings.trace_ratio,
             slow: settings.trace_slow,
+            are_sent: AtomicBool::default(),
             buffer: Mutex::default(),
             thread: Mutex::default(),
             metrics: Arc::clone(metrics),
@@ -68,6 +71,7 @@ impl Traces {
             let sending = Sending { exporter, spans, metrics: Arc::clone(metrics), warned: None };
             let thread = std::thread::Builder::new().name("spans".into()).spawn(move || sending.run())?;
             (traces.buffer, traces.thread) = (Mutex::new(Some(buffer)), Mutex::new(Some(thread)));
+            traces.are_sent = AtomicBool::new(true);
         }
         Ok(Arc::new(traces))
     }
@@ -78,8 +82,8 @@ impl Traces {
     }
 
     /// Whether there is anybody to tell.
-    pub(super) fn are_sent(&self) -> bool {
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    pub(crate) fn are_sent(&self) -> bool {
+        self.are_sent.load(Ordering::Relaxed)
     }
 
     /// Sends spans, or drops and counts those for which there is no room.
@@ -92,6 +96,7 @@ impl Traces {
 
     /// Sends what was not sent yet. Blocks: not for a thread that answers.
     pub(crate) fn shut_down(&self) {
+        self.are_sent.store(false, Ordering::Relaxed);
         drop(self.buffer.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // One that panicked has said so.

@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Instant};
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
 use callboard_cluster::{
     core::{Connection, Ended, Input, Output, Publication, PublicationId, RequestId, RunId, SessionState},
-    store::Command,
+    store::{Command, Stream},
 };
 use callboard_protocol::{envelope::Answer, identity::RedisMillis, revalidation::Revalidation};
 use tracing::{error, info, warn};
 
 use super::{Leave, Membership, RunEnded, RunResult, SharedStore, Unreachable};
 use crate::{
-    actors::{Publish, Published, Tell as _},
+    actors::{Confirmation, Publish, Tell as _},
     clock,
-    telemetry::Phase,
+    telemetry::Timeline,
 };
 
 impl Membership {
@@ -73,6 +73,7 @@ impl Membership {
     }
 
     fn ask(&mut self, request: RequestId, connection: Connection, command: Command) {
+        let carried = self.carried_by(&command);
         match &mut self.store {
             SharedStore::Memory(store) => {
                 let time = RedisMillis::from_u64(clock::core_now().as_micros() / 1000);
@@ -81,8 +82,19 @@ impl Membership {
                     self.inputs.push(Input::Answered(request, Ok(answer)));
                 }
             }
-            SharedStore::Redis(links) => links.perform(request, connection, command),
+            SharedStore::Redis(links) => links.perform(request, connection, command, carried),
         }
+    }
+
+    /// What is remembered of the calls that a command takes to another node, where somebody is told.
+    fn carried_by(&self, command: &Command) -> Vec<Arc<Timeline>> {
+        let Command::Send { to, stream: Stream::Requests, .. } = command else { return Vec::new() };
+        if !self.node.as_ref().is_some_and(|node| node.traces.are_sent()) {
+            return Vec::new();
+        }
+        let waiting = self.core.calls_in_flight(*to).iter().filter_map(|call| self.calls.get(call));
+        let calls = waiting.filter_map(|waiting| waiting.call.as_ref());
+        calls.map(|call| Arc::clone(&call.info.timeline)).collect()
     }
 
     fn publish(&mut self, id: PublicationId, publication: Publication, context: &mut Context<Self>) {
@@ -98,10 +110,10 @@ impl Membership {
         let (publish, published) = Publish::new(revalidations);
         node.revalidator.tell(publish);
         context.spawn(published.into_actor(self).map(move |published, membership, context| {
-            let published = published.unwrap_or(Published::Unconfirmed);
+            let Confirmation { published, placed } = published.unwrap_or(Confirmation::NONE);
             metrics.revalidated(published.is_confirmed(), begun.elapsed());
             if let Some(timeline) = &timeline {
-                timeline.over(Phase::Publish, begun);
+                timeline.published(begun, placed);
             }
             membership.feed(Input::Published(id, published.position()), context);
         }));

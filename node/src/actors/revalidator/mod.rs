@@ -25,7 +25,7 @@ use tracing::{error, info, warn};
 
 pub(crate) use self::{
     links::CacheLinks,
-    messages::{CatchUp, Publish, ReportLog, Retire},
+    messages::{CatchUp, Confirmation, Publish, ReportLog, Retire},
 };
 use super::{Published, alarm::Alarm, warned::Warned};
 use crate::{clock, metrics::LogReport};
@@ -38,8 +38,7 @@ pub(crate) struct Revalidator {
     inputs: Vec<Input>,
     taking: bool,
     alarm: Alarm,
-    /// Who waits for what is published.
-    publications: HashMap<PublicationId, oneshot::Sender<Published>>,
+    publications: HashMap<PublicationId, Waiting>,
     last_publication: u64,
     publish_timeout: Duration,
     /// When the wait for a publication ends, the first first, as all wait equally long. Some were answered before.
@@ -49,6 +48,13 @@ pub(crate) struct Revalidator {
     behind: Vec<(LogPosition, oneshot::Sender<()>)>,
     retiring: Vec<oneshot::Sender<()>>,
     warned: Warned,
+}
+
+/// Who waits for what is published.
+struct Waiting {
+    published: oneshot::Sender<Confirmation>,
+    /// When it was known to stand in the log.
+    placed: Option<std::time::Instant>,
 }
 
 /// Where the log is.
@@ -115,6 +121,11 @@ impl Revalidator {
                 }
             }
             Output::Perform(request, command) => self.ask(request, command, context),
+            Output::Placed(id) => {
+                if let Some(waiting) = self.publications.get_mut(&id) {
+                    waiting.placed = Some(std::time::Instant::now());
+                }
+            }
             Output::Published(id, position) => {
                 self.tell(id, Published::of(position));
             }
@@ -161,7 +172,7 @@ impl Revalidator {
     /// Ends a wait; whether there was one. Whoever waited may have had enough of it.
     fn tell(&mut self, id: PublicationId, published: Published) -> bool {
         let Some(waiting) = self.publications.remove(&id) else { return false };
-        let _gone = waiting.send(published);
+        let _gone = waiting.published.send(Confirmation { published, placed: waiting.placed });
         true
     }
 
@@ -209,7 +220,7 @@ impl Handler<Publish> for Revalidator {
         let (marks, wait) = (publish.marks(), publish.wait());
         self.last_publication += 1;
         let id = PublicationId(self.last_publication);
-        self.publications.insert(id, publish.published);
+        self.publications.insert(id, Waiting { published: publish.published, placed: None });
         self.feed(Input::Publish(id, marks, wait), context);
         // A log in memory has answered by now.
         if self.publications.contains_key(&id) {

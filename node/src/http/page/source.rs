@@ -11,7 +11,7 @@ use callboard_cluster::{cache::flight_table::Takeoff, clock::Instant as CoreInst
 use callboard_protocol::revalidation::{LogPosition, Tag};
 use futures_util::FutureExt as _;
 use tokio::sync::SemaphorePermit;
-use tracing::{error, warn};
+use tracing::{Instrument as _, Span, error, info_span, warn};
 
 use crate::{
     PageError, clock,
@@ -103,6 +103,7 @@ impl Source {
         let begun = Instant::now();
         // The inner block makes a panic before the first await one of the page's, too.
         let rendering = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind();
+        let rendering = rendering.instrument(self.span());
         let page = match tokio::time::timeout(self.node.settings.render_timeout, rendering).await {
             Ok(rendered) => rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into()))),
             Err(_) => Err(PageError::Failed("took longer than render_timeout".into())),
@@ -131,6 +132,14 @@ impl Source {
             payload: payload.map(PageBody::new),
         });
         Render { page, private, made_of: MadeOf { gathered, all_tags, tags_given, birth: takeoff.birth, id } }
+    }
+
+    /// What the page opens and logs is within this.
+    fn span(&self) -> Span {
+        let Some(timeline) = &self.timeline else { return info_span!("render", page = self.page.pattern) };
+        let span = info_span!("render", page = self.page.pattern, trace = %timeline.trace_id());
+        timeline.follow(&span, Phase::Render);
+        span
     }
 
     /// Makes a page of a render that anybody may get, and keeps it, unless it has too many tags for that.

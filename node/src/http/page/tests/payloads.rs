@@ -192,7 +192,7 @@ async fn what_revalidates_a_page_revalidates_both() {
     let node = node(&state, &[]).await;
     let first = as_payload(&node, "/unit/told", leased(&node)).await.render();
     assert_eq!(as_html(&node, "/unit/told", leased(&node)).await.render(), first);
-    publish(&node, vec![Revalidation::of_tag("unit told")]).await;
+    publish(&node, vec![Revalidation::of_tag("unit told")], None).await;
     let second = as_payload(&node, "/unit/told", leased(&node)).await;
     assert_eq!((second.header("cache-status"), second.render() > first), ("callboard; fwd=miss", true));
     let html = as_html(&node, "/unit/told", leased(&node)).await;
@@ -204,7 +204,7 @@ async fn a_stale_payload_is_served_while_both_are_made_anew() {
     let state = tempfile::tempdir().expect("a folder");
     let node = node(&state, &[]).await;
     let old = as_html(&node, "/unit/told", leased(&node)).await.render();
-    publish(&node, vec![Revalidation::of_tag("unit told").soft(Profile::max())]).await;
+    publish(&node, vec![Revalidation::of_tag("unit told").soft(Profile::max())], None).await;
     let stale = as_payload(&node, "/unit/told", leased(&node)).await;
     assert_eq!((stale.header("cache-status"), stale.render()), ("callboard; hit; detail=stale", old));
     let renewed = async {
