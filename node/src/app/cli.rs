@@ -20,7 +20,7 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
     if let Some(("healthcheck", arguments)) = matches.subcommand() {
         return healthcheck::ask(&settings, arguments.get_flag("ready"));
     }
-    telemetry::start(&settings)?;
+    telemetry::start(&settings, settings.otlp_endpoint.is_some())?;
     match matches.subcommand() {
         Some(("actions", arguments)) => commands::actions(&app, &settings, arguments.get_flag("json")),
         Some(("doctor", _)) => commands::doctor(&app, &settings),

@@ -299,7 +299,8 @@ impl App {
         let texts: HashMap<_, _> =
             settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let settings = crate::settings::Sources::of_test(texts)?;
-        crate::telemetry::start(&settings)?;
+        // Another node of this process may send spans.
+        crate::telemetry::start(&settings, true)?;
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {

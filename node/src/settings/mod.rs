@@ -267,7 +267,7 @@ settings! {
     /// What the collector wants to see in each request: comma-separated `name=value`.
     otlp_headers: Vec<String> = "", "NAME=VALUE,…", secret;
     /// Share of the calls that are traced, of those whose client does not say in `traceparent` whether it is. Each traced
-    /// call has some eight spans.
+    /// call has some eight spans, twelve where it crosses nodes, and those that its code opens.
     trace_ratio: f64 = "0.01", "0 to 1";
     /// From when on a call is slow, and its spans are sent although it was not traced; those of one that fails are, too.
     trace_slow: Duration = "1s", "duration";
