@@ -20,7 +20,7 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
     if let Some(("healthcheck", arguments)) = matches.subcommand() {
         return healthcheck::ask(&settings, arguments.get_flag("ready"));
     }
-    telemetry::start(&settings)?;
+    let _logs = telemetry::start(&settings)?;
     match matches.subcommand() {
         Some(("actions", arguments)) => commands::actions(&app, &settings, arguments.get_flag("json")),
         Some(("doctor", _)) => commands::doctor(&app, &settings),
@@ -40,7 +40,10 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
                 &options,
             )
         }
-        _ => serve::run(app, settings),
+        _ => {
+            telemetry::log_panics();
+            serve::run(app, settings)
+        }
     }
 }
 

@@ -109,6 +109,9 @@ impl App {
     }
 
     /// Runs the application's command line and gives the process' exit code: 0, or 1 after an error message.
+    ///
+    /// A node that serves logs every panic of the process as a line like all others, by a panic hook of its own. Who wants
+    /// another one sets it in [`App::setup`].
     #[must_use]
     pub fn run(self) -> ExitCode {
         match cli::run(self) {

@@ -299,10 +299,11 @@ impl App {
         let texts: HashMap<_, _> =
             settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let settings = crate::settings::Sources::of_test(texts)?;
-        crate::telemetry::start(&settings)?;
+        let logs = crate::telemetry::start(&settings)?;
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
+            let _logs = logs;
             actix::System::new().block_on(async {
                 let begun = async {
                     let node = start(self, settings).await?;

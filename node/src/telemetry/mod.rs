@@ -3,6 +3,7 @@
 mod collector;
 mod context;
 mod logs;
+mod repeats;
 mod timeline;
 mod traces;
 
@@ -12,7 +13,7 @@ use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_
 pub(crate) use self::{
     collector::Collector,
     context::TRACEPARENT,
-    logs::start,
+    logs::{log_panics, start},
     timeline::{Phase, Timeline},
     traces::Traces,
 };
