@@ -186,9 +186,9 @@ impl Timeline {
 
     /// What the application logs in it names the request, whatever its level.
     pub(crate) fn log_span(&self) -> Span {
-        let (action, trace) = (self.action(), self.trace_id());
-        let Learned { route: page, call, .. } = *self.learned();
-        error_span!("request", action, page, call = call.map(display), trace)
+        let Learned { action, route: page, call, .. } = *self.learned();
+        let action = action.map(|Found(action)| action.entry.name);
+        error_span!("request", action, page, call = call.map(display), trace = %self.own.trace_id())
     }
 
     /// The name of the action that the client named.
