@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use callboard_protocol::{action::CallId, identity::FencingToken};
+use callboard_protocol::{action::CallId, flight::Rest, identity::FencingToken};
 use tokio::sync::Notify;
+use tracing::warn;
 
 use crate::{
     arguments::CallArguments, context::Principal, drain::InFlight, node::Node, registry::RegisteredAction,
@@ -40,6 +41,22 @@ pub(crate) struct CallInfo {
 }
 
 impl CallInfo {
+    /// Says which rows of its answer failed since this was asked last.
+    pub(crate) fn log_failed(&self, rest: &mut Rest) {
+        for failed in rest.failed() {
+            let (call, trace, action) = (self.id, self.timeline.trace_id(), self.timeline.action());
+            let (row, error) = (failed.row, failed.private);
+            warn!(%call, trace, action, row, error, "a part of an answer failed");
+        }
+    }
+
+    /// Says that its answer took too long.
+    pub(crate) fn log_expired(&self) {
+        let (call, trace, action) = (self.id, self.timeline.trace_id(), self.timeline.action());
+        let timeout = self.node.settings.stream_timeout;
+        warn!(%call, trace, action, ?timeout, "an answer was still open after stream_timeout and was ended");
+    }
+
     /// When it was placed.
     pub(crate) fn placed(&self) -> Instant {
         self.deadline.checked_sub(self.timeout).unwrap_or(self.deadline)

@@ -1,5 +1,9 @@
 //! The command line that every application has, as programs and people use it.
 
+#[expect(dead_code, reason = "shared with the tests of the store, which use all of it")]
+#[path = "../../../cluster/tests/conformance/server.rs"]
+mod redis_server;
+
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader},
@@ -9,6 +13,8 @@ use std::{
 use callboard::Settings;
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use redis_server::Server;
 
 /// The program, without any setting of the one who runs the tests.
 fn program() -> Command {
@@ -263,6 +269,72 @@ fn a_file_with_an_unknown_key_is_refused_with_the_nearest_one() {
         format!("error: {path}: there is no setting \"body_byte_max\" (did you mean \"body_bytes_max\"?)\n");
     assert_eq!(complaint, sentence);
     assert!(printed(with("body_bytes_max = 1000\n")).contains("add_sealed"));
+}
+
+/// How `doctor` ends, and what it prints.
+fn doctor(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = place.run(&[&["doctor", "--log", "off"], arguments].concat());
+    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+}
+
+#[test]
+fn doctor_ends_with_what_it_found() {
+    let place = Place::new();
+    let (code, found) = doctor(&place, &["--strict"]);
+    assert_eq!((code, found.lines().count()), (Some(0), 4), "{found}");
+    assert!(found.lines().all(|line| line.starts_with("ok ")), "{found}");
+
+    // Nobody listens there.
+    let (code, found) = doctor(&place, &["--redis", "redis://127.0.0.1:9"]);
+    assert_eq!(code, Some(1));
+    let lines: Vec<_> = found.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    let problem = lines.iter().position(|words| words.starts_with(&["problem", "redis"])).unwrap();
+    assert_eq!((lines[problem + 1][0], lines[problem + 2][0]), ("why:", "do:"), "{found}");
+
+    let redis = Server::durable();
+    redis.command("CONFIG SET maxmemory-policy allkeys-lru");
+    let (code, found) = doctor(&place, &["--redis", &redis.url()]);
+    assert!(code == Some(0) && found.contains("warning  eviction"), "{found}");
+    assert_eq!(doctor(&place, &["--redis", &redis.url(), "--strict"]).0, Some(1));
+    redis.command("CONFIG SET maxmemory 1073741824");
+    assert_eq!(doctor(&place, &["--redis", &redis.url()]).0, Some(1));
+}
+
+#[test]
+fn doctor_that_could_not_look_ends_with_another_code_than_one_that_found_something() {
+    let place = Place::new();
+    for arguments in [&["--body-bytes-max", "much"][..], &["--redis", "http://nowhere"], &["--no-such-flag"]]
+    {
+        let output = place.run(&[&["doctor"], arguments].concat());
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{arguments:?}");
+        assert!(output.stderr.starts_with(b"error: "), "{arguments:?}");
+    }
+}
+
+#[test]
+fn doctor_tells_programs_the_same() {
+    let place = Place::new();
+    let json = |arguments: &[&str]| -> (Option<i32>, Json) {
+        let (code, found) = doctor(&place, &[&["--json"], arguments].concat());
+        (code, serde_json::from_str(&found).unwrap())
+    };
+    let (code, alone) = json(&[]);
+    let (problem_code, problem) = json(&["--redis", "redis://u:s3cret@127.0.0.1:9"]);
+
+    assert_eq!((code, &alone["verdict"]), (Some(0), &"ok".into()));
+    assert_eq!((problem_code, &problem["verdict"]), (Some(1), &"problem".into()));
+    for found in [&alone, &problem] {
+        assert_eq!(members(found), ["checks", "verdict"]);
+        for check in found["checks"].as_array().unwrap() {
+            assert_eq!(members(check), ["advice", "found", "meaning", "subject", "verdict"]);
+            assert_eq!(text(&check["advice"]).is_empty(), check["verdict"] == "ok", "{check}");
+            assert!(!text(&check["meaning"]).is_empty() && !text(&check["found"]).is_empty(), "{check}");
+        }
+    }
+    assert!(!problem.to_string().contains("s3cret"));
+    let subject = |check: &Json| text(&check["subject"]).to_owned();
+    let subjects: Vec<_> = alone["checks"].as_array().unwrap().iter().map(subject).collect();
+    assert_eq!(subjects, ["state-dir", "spill-dir", "redis", "keys"]);
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::{
     report::{Files, Print, Told, Verdict, close},
     results::Results,
     scenario::Scenario,
-    target::{Catalogue, Kind, Source, Targets},
+    target::{Admin, Catalogue, Kind, Source, Targets},
     view::{self, Mode},
 };
 
@@ -202,7 +202,7 @@ async fn break_it(options: Options, folder: &Path) -> anyhow::Result<Results> {
     };
     let fleet = Fleet::start(settings.recipe(folder)?, settings.nodes, targets.clone(), progress).await?;
     // Only with the keys of the nodes are references theirs.
-    let catalogue = Catalogue::read(&Source::Admin(fleet.admin()?), &Trust::System).await?;
+    let catalogue = Catalogue::read(&Source::Admin(Admin::open(fleet.admin()?)), &Trust::System).await?;
     let operations = Operations::new(&scenario, &catalogue, load.seed).or_wrong_use()?;
     let run = Run::new(Plan {
         scenario,

@@ -9,7 +9,7 @@ use crate::{
     client::Trust,
     engine::{IN_FLIGHT_MAX, raise_descriptors},
     scenario::{Load, Rate, Scenario},
-    target::{self, Catalogue, Kind, Ownership, Place, Source, Targets},
+    target::{self, Admin, Catalogue, Kind, Ownership, Place, Source, Targets},
 };
 
 /// Which servers are asked, and how their actions are known.
@@ -27,6 +27,8 @@ pub(super) struct Side {
     target: &'static str,
     kind: &'static str,
     admin: &'static str,
+    admin_token: &'static str,
+    admin_token_variable: &'static str,
     manifest: &'static str,
     binary: &'static str,
     server_references: &'static str,
@@ -37,6 +39,8 @@ pub(super) const FIRST: Side = Side {
     target: "target",
     kind: "target-kind",
     admin: "admin",
+    admin_token: "admin-token",
+    admin_token_variable: "CALLBOARD_ADMIN_TOKEN",
     manifest: "manifest",
     binary: "binary",
     server_references: "server-references",
@@ -47,6 +51,8 @@ pub(super) const OTHER: Side = Side {
     target: "other",
     kind: "other-kind",
     admin: "other-admin",
+    admin_token: "other-admin-token",
+    admin_token_variable: "CALLBOARD_OTHER_ADMIN_TOKEN",
     manifest: "other-manifest",
     binary: "other-binary",
     server_references: "other-server-references",
@@ -71,6 +77,11 @@ pub(super) fn side_arguments(side: &Side) -> Vec<Arg> {
             .long(side.admin)
             .value_name("URL")
             .help("Admin port of a node, which is asked for the references of the actions"),
+        Arg::new(side.admin_token).long(side.admin_token).value_name("TEXT").requires(side.admin).help(format!(
+            "The node's setting admin_token, if it has one; better in the environment, where others do not see it \
+             [environment: {}]",
+            side.admin_token_variable
+        )),
         file(side.manifest, "References of the actions: what `actions --json` of the application prints"),
         file(side.binary, "The application's binary, which is asked for `actions --json`"),
         file(side.server_references, "Next.js: its .next/server/server-reference-manifest.json"),
@@ -116,7 +127,7 @@ impl TargetOptions {
         };
         options.places.iter().try_for_each(|place| place.check_may_be_loaded(ownership))?;
         if let Source::Admin(admin) = &options.source {
-            admin.check_may_be_loaded(options.ownership)?;
+            admin.place.check_may_be_loaded(options.ownership)?;
         }
         Ok(options)
     }
@@ -146,6 +157,14 @@ impl TargetOptions {
 fn source(arguments: &ArgMatches, side: &Side, kind: Kind) -> anyhow::Result<Source> {
     let path = |name: &str| arguments.get_one::<PathBuf>(name).cloned();
     let admin = arguments.get_one::<String>(side.admin).map(|url| Place::parse(url)).transpose()?;
+    let token = arguments.get_one::<String>(side.admin_token).cloned();
+    let token =
+        token.or_else(|| std::env::var(side.admin_token_variable).ok()).filter(|token| !token.is_empty());
+    let admin = admin.map(|place| match token {
+        Some(token) => Admin::with_token(place, &token),
+        None => Ok(Admin::open(place)),
+    });
+    let admin = admin.transpose()?;
     let sources = [
         path(side.manifest).map(Source::Manifest),
         admin.map(Source::Admin),
@@ -244,14 +263,31 @@ impl LoadOptions {
     }
 }
 
-/// The command that was typed, with this seed.
+/// The command that was typed, with this seed, and without what is secret.
 pub(super) fn typed(seed: u64) -> String {
-    let mut words: Vec<_> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
+    again(std::env::args().skip(1), seed)
+}
+
+fn again(words: impl Iterator<Item = String>, seed: u64) -> String {
+    let mut words: Vec<_> = without_tokens(words).map(|word| quoted(&word)).collect();
     words.insert(0, "callboard-loadtest".to_owned());
     if !words.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
         words.extend(["--seed".to_owned(), seed.to_string()]);
     }
     words.join(" ")
+}
+
+/// Whoever types it again has the tokens, and a report may be read by others.
+fn without_tokens(words: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let flags = [&FIRST, &OTHER].map(|side| format!("--{}", side.admin_token));
+    let mut is_token = false;
+    words.filter(move |word| {
+        let (was_flag, is_flag) = (is_token, flags.contains(word));
+        is_token = is_flag && !was_flag;
+        let is_both =
+            flags.iter().any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')));
+        !(was_flag || is_flag || is_both)
+    })
 }
 
 /// As a shell reads it.
@@ -299,6 +335,25 @@ mod tests {
             [quoted("a/b=1"), quoted("p99<20ms"), quoted("it's")],
             ["a/b=1", "'p99<20ms'", r"'it'\''s'"]
         );
+    }
+
+    #[test]
+    fn the_command_to_type_again_has_no_token() {
+        let typed = |words: &str| again(words.split(' ').map(str::to_owned), 7);
+        assert_eq!(
+            typed("run --admin-token s3cret --other-admin-token=s3cret --seed 1 echo"),
+            "callboard-loadtest run --seed 1 echo"
+        );
+        assert_eq!(typed("run --admin-token --admin-token echo"), "callboard-loadtest run echo --seed 7");
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let place = || Place::parse("http://127.0.0.1:1").unwrap();
+        let admin = Admin::with_token(place(), "s3cret").unwrap();
+        assert!(!format!("{admin:?}").contains("s3cret"));
+        let refused = Admin::with_token(place(), "s3cret\n").unwrap_err();
+        assert!(!format!("{refused:#} {refused:?}").contains("s3cret"));
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use hyper::{HeaderMap, Method};
+use hyper::{
+    Method,
+    header::{AUTHORIZATION, HeaderValue},
+};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -34,13 +37,42 @@ pub(crate) enum Source {
     /// What `actions --json` prints.
     Manifest(PathBuf),
     /// The admin port of a node.
-    Admin(Place),
+    Admin(Admin),
     /// A binary that is asked for `actions --json`.
     Binary(PathBuf),
     /// `server-reference-manifest.json` of a build of Next.js.
     ServerReferences(PathBuf),
     /// Nothing is called.
     Nothing(Kind),
+}
+
+/// The admin port of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin {
+    pub(crate) place: Place,
+    /// What `authorization` says to it, where it wants to hear something.
+    authorization: Option<HeaderValue>,
+}
+
+impl Admin {
+    /// One that wants to hear nothing.
+    pub(crate) fn open(place: Place) -> Self {
+        Self { place, authorization: None }
+    }
+
+    /// One with this `admin_token`.
+    ///
+    /// # Errors
+    ///
+    /// If no header can hold it. The error does not name it.
+    pub(crate) fn with_token(place: Place, token: &str) -> anyhow::Result<Self> {
+        let authorization = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut authorization =
+            authorization.context("the token of the admin port holds what no header can")?;
+        // Nothing prints it.
+        authorization.set_sensitive(true);
+        Ok(Self { place, authorization: Some(authorization) })
+    }
 }
 
 /// How long an admin port may take to answer.
@@ -55,9 +87,9 @@ impl Catalogue {
             Source::Manifest(file) => {
                 Self::of_manifest(&read(file)?).with_context(|| file.display().to_string())
             }
-            Source::Admin(place) => {
-                let url = format!("{}/actions", place.url);
-                Self::of_manifest(&get(place, "/actions", trust).await?).context(url)
+            Source::Admin(admin) => {
+                let url = format!("{}/actions", admin.place.url);
+                Self::of_manifest(&get(admin, "/actions", trust).await?).context(url)
             }
             Source::Binary(binary) => Self::of_manifest(&ask(binary)?)
                 .with_context(|| format!("{} actions --json", binary.display())),
@@ -139,13 +171,15 @@ fn ask(binary: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Asks for a page of an admin port, once.
-async fn get(place: &Place, path: &str, trust: &Trust) -> anyhow::Result<Bytes> {
+async fn get(admin: &Admin, path: &str, trust: &Trust) -> anyhow::Result<Bytes> {
+    let Admin { place, authorization } = admin;
     let settings = Settings { http: Http::One, connections_max: 1 };
     let client = Client::new(place.endpoint(trust, settings.http)?, &settings);
+    let headers = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
     let request = Request {
         method: Method::GET,
         path: path.to_owned(),
-        headers: HeaderMap::new(),
+        headers,
         body: Body::Whole(Bytes::new()),
         abort_after: None,
     };
@@ -156,6 +190,9 @@ async fn get(place: &Place, path: &str, trust: &Trust) -> anyhow::Result<Bytes> 
     };
     match end {
         End::Answered(answer) if answer.status == 200 => Ok(answer.body),
+        End::Answered(answer) if answer.status == 401 => {
+            bail!("{}{path} answered 401: it wants the admin_token of the node, see --admin-token", place.url)
+        }
         End::Answered(answer) => bail!("{}{path} answered {}", place.url, answer.status),
         End::Broken(why) => bail!("{}{path}: {why}", place.url),
         End::TimedOut | End::HungUp => bail!("{}{path} did not answer within {ADMIN_TIMEOUT:?}", place.url),

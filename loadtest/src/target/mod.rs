@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-pub(crate) use catalogue::{Catalogue, Source};
+pub(crate) use catalogue::{Admin, Catalogue, Source};
 pub(crate) use place::{Ownership, Place};
 pub(crate) use waiting::wait;
 

@@ -50,7 +50,16 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        Self::start_with(&[], arguments)
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(
+        variables: &[(&str, &str)],
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard-loadtest"));
+        command.env_remove("CALLBOARD_ADMIN_TOKEN").envs(variables.iter().copied());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().expect("it starts");
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));

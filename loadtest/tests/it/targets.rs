@@ -39,11 +39,13 @@ fn serve(listener: TcpListener, bytes: &'static [u8]) -> JoinHandle<()> {
     })
 }
 
-/// A manifest with an action for scenarios of `echo`.
+/// What a node prints of an action for scenarios of `echo`.
+const MANIFEST: &str = r#"{"build":"x","actions":[{"reference":"r","id":"r","name":"echo"}]}"#;
+
+/// The same in a file.
 fn manifest(folder: &std::path::Path) -> String {
     let file = folder.join("actions.json");
-    let actions = r#"{"build":"x","actions":[{"reference":"r","id":"r","name":"echo"}]}"#;
-    std::fs::write(&file, actions).unwrap();
+    std::fs::write(&file, MANIFEST).unwrap();
     file.to_str().unwrap().to_owned()
 }
 
@@ -256,4 +258,52 @@ async fn a_report_that_cannot_be_written_takes_nothing_with_it() {
     assert_eq!(told.code, Some(2), "{}", told.error);
     assert!(told.error.contains("none/a.json") && told.out.contains("echo"), "{}{}", told.out, told.error);
     assert!(std::fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+}
+
+/// An admin port that has a token.
+async fn guarded_admin(token: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (mut received, mut request) = ([0; 1024], String::new());
+            while !request.contains("\r\n\r\n") {
+                let count = client.read(&mut received).await.unwrap();
+                request.push_str(str::from_utf8(&received[..count]).unwrap());
+            }
+            let is_known = request.contains(&format!("authorization: Bearer {token}\r\n"));
+            let (status, body) = if is_known { (200, MANIFEST) } else { (401, "who are you?") };
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            client.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+/// Goal: a node whose admin port has a token can be loaded, and no report tells it. Method: the port wants one, which is said
+/// not at all, by the environment, or by a flag.
+#[tokio::test]
+async fn an_admin_port_is_told_its_token_and_nobody_else_is() {
+    const TOKEN: &str = "a-token-of-the-admin-port";
+    let (target, admin) =
+        (answers(b"HTTP/1.1 404 Not\r\ncontent-length: 0\r\n\r\n").await, guarded_admin(TOKEN).await);
+    let run = |variables: &[(&str, &str)], more: &[&str]| {
+        let words = [&["run", "echo"], &SHORT[..], &["--target", &target, "--admin", &admin], more].concat();
+        Running::start_with(variables, words).end()
+    };
+    let by_nobody = run(&[], &[]).await;
+    assert_eq!(by_nobody.code, Some(1), "{}", by_nobody.error);
+    assert!(by_nobody.error.contains("answered 401") && by_nobody.error.contains("--admin-token"));
+    let by_variable = run(&[("CALLBOARD_ADMIN_TOKEN", TOKEN)], &["--json"]).await;
+    // The flag goes before the variable.
+    let by_flag = run(&[("CALLBOARD_ADMIN_TOKEN", "another")], &["--admin-token", TOKEN, "--json"]).await;
+    let by_flag_shown = run(&[], &[&format!("--admin-token={TOKEN}")]).await;
+    for told in [&by_variable, &by_flag] {
+        assert!(told.results()["total"]["requests"].as_u64().unwrap() > 10);
+    }
+    for told in [by_nobody, by_variable, by_flag, by_flag_shown] {
+        assert!(!told.out.contains(TOKEN) && !told.error.contains(TOKEN), "{}{}", told.out, told.error);
+    }
 }

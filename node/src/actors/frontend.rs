@@ -27,7 +27,7 @@ use callboard_protocol::{
 };
 use futures_util::FutureExt as _;
 use tokio::{sync::oneshot, time::timeout_at};
-use tracing::{debug, error};
+use tracing::{Instrument as _, debug, error};
 
 use super::{Execute, Feed, Rows, Settlement, SlotWorker, Submit, Tell as _};
 use crate::{
@@ -137,6 +137,7 @@ impl Frontend {
         resolved: Resolved,
         in_flight: InFlight,
         head: RequestHead,
+        timeline: &Timeline,
     ) -> Result<Admitted, Refused> {
         let Some(guard) = &resolved.action.entry.guard else {
             return Ok(Admitted { resolved, in_flight, head, principal: None });
@@ -144,6 +145,7 @@ impl Frontend {
         let context = GuardContext::new(Arc::clone(&self.node), head);
         // The inner block makes a panic before the first await one of the guard's, too.
         let asked = AssertUnwindSafe(async { (guard.check)(&context).await }).catch_unwind();
+        let asked = asked.instrument(timeline.log_span());
         let timeout = self.node.settings.guard_timeout;
         let Ok(asked) = tokio::time::timeout(timeout, asked).await else {
             return Err(Refused::new(
@@ -156,7 +158,7 @@ impl Frontend {
                 Ok(Admitted { resolved, in_flight, head: context.into_head(), principal: Some(principal) })
             }
             Ok(Err(refusal)) => Err(refusal.into()),
-            Err(_) => Err(panicked("guard", guard.name)),
+            Err(_) => Err(panicked("guard", guard.name, timeline)),
         }
     }
 
@@ -184,7 +186,7 @@ impl Frontend {
         let line = match &action.entry.class {
             Class::Plain => None,
             Class::Serial => Some(String::new()),
-            Class::Keyed(key) => Some(key_of(*key, &arguments, action.entry.name)?),
+            Class::Keyed(key) => Some(key_of(*key, &arguments, action.entry.name, timeline)?),
         };
         let info = Arc::new(CallInfo {
             id: self.call_ids.next(),
@@ -379,20 +381,22 @@ fn key_of(
     key: fn(&CallArguments) -> Result<String, DeError>,
     arguments: &CallArguments,
     action: &'static str,
+    timeline: &Timeline,
 ) -> Result<String, Refused> {
+    let _in_request = timeline.log_span().entered();
     match catch_unwind(AssertUnwindSafe(|| key(arguments))) {
         Ok(Ok(key)) if key.len() > KEY_BYTES_MAX => {
             let detail = format!("the key of the call is longer than {KEY_BYTES_MAX} bytes");
             Err(Refused::new(ErrorCode::ArgumentMismatch, detail))
         }
         Ok(key) => key.map_err(|error| Refused::new(ErrorCode::ArgumentMismatch, error.to_string())),
-        Err(_) => Err(panicked("key", action)),
+        Err(_) => Err(panicked("key", action, timeline)),
     }
 }
 
 /// The application's own code panicked before the action started.
-fn panicked(what: &'static str, name: &'static str) -> Refused {
-    error!(what, name, "panicked; the action did not start");
+fn panicked(what: &'static str, name: &'static str, timeline: &Timeline) -> Refused {
+    error!(trace = timeline.trace_id(), what, name, "panicked; the action did not start");
     Refused::new(ErrorCode::RefusalFailed, "it went wrong before the action started; it is in the log")
 }
 
@@ -401,6 +405,13 @@ pub(crate) struct Waiting {
     info: Arc<CallInfo>,
     /// Whether the membership has it.
     placed: bool,
+}
+
+impl Waiting {
+    /// The call.
+    pub(crate) fn info(&self) -> &Arc<CallInfo> {
+        &self.info
+    }
 }
 
 impl Drop for Waiting {

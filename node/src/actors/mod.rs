@@ -9,7 +9,6 @@ mod revalidator;
 mod settlement;
 mod slot_worker;
 mod tell;
-mod warned;
 
 pub(crate) use frontend::{Admitted, Answered, Frontend, Resolved, Sent, Waiting, known};
 pub(crate) use link::Links;

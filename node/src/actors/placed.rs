@@ -86,7 +86,7 @@ fn broken_down(
     let registered = node.registry.action(action);
     let revalidations = registered.map(|action| revalidations(action, &outcome)).unwrap_or_default();
     error!(%call, "a call broke down beside its action");
-    let (outcome, revalidates) = (encoded(&CarriedOutcome::of(&outcome)), !revalidations.is_empty());
+    let (outcome, revalidates) = (encoded(call, &CarriedOutcome::of(&outcome)), !revalidations.is_empty());
     let ended = Ended::Ran { failed: true, outcome, kept: None, revalidates, rest: false };
     (ended, RunResult { revalidations, ..RunResult::of(call) })
 }
@@ -138,7 +138,7 @@ async fn run_placed(placed: RunPlaced) -> Result<(Ended, RunResult), NotStarted>
                 Err(mismatch) => {
                     let outcome = Outcome { settled: Settled::Mismatch(mismatch), ..Outcome::default() };
                     let held = Held { _permit: permit, _in_flight: in_flight };
-                    return Ok(ended(&node, &start, outcome, Vec::new(), held, local, membership));
+                    return Ok(ended(&info, &start, outcome, Vec::new(), held, local, membership));
                 }
             }
         }
@@ -157,7 +157,7 @@ async fn run_placed(placed: RunPlaced) -> Result<(Ended, RunResult), NotStarted>
     }
     let revalidations = revalidations(action, &outcome);
     let held = Held { _permit: permit, _in_flight: in_flight };
-    let (ended, result) = ended(&node, &start, outcome, revalidations, held, local, membership);
+    let (ended, result) = ended(&info, &start, outcome, revalidations, held, local, membership);
     Ok((ended, RunResult { timeline: Some(Arc::clone(&info.timeline)), ..result }))
 }
 
@@ -213,7 +213,8 @@ async fn carried_call(
             return Err(NotStarted::because(Answer::Moved));
         }
         Err(refused) if refused.is_for_want_of_room() => {
-            warn!(call = %start.call, reason = refused.detail(), "the arguments of a call cannot be kept here");
+            let (call, trace, reason) = (start.call, timeline.trace_id(), refused.detail());
+            warn!(%call, trace, reason, "the arguments of a call cannot be kept here");
             return Err(NotStarted::because(Answer::Busy));
         }
         Err(refused) => return Ok((info, Err(refused.detail().to_owned()))),
@@ -225,7 +226,7 @@ async fn carried_call(
 
 /// What a run ended in: for the core what its node has to be told, and for this node's client what it gets.
 fn ended(
-    node: &Arc<Node>,
+    info: &Arc<CallInfo>,
     start: &Start,
     mut outcome: Outcome,
     revalidations: Vec<callboard_protocol::revalidation::Revalidation>,
@@ -235,7 +236,7 @@ fn ended(
 ) -> (Ended, RunResult) {
     let failed = matches!(outcome.settled, Settled::Thrown(_));
     let revalidates = !revalidations.is_empty();
-    let kept = start.retention_s.map(|seconds| kept(node, &outcome, Duration::from_secs(seconds.into())));
+    let kept = start.retention_s.map(|seconds| kept(info, &outcome, Duration::from_secs(seconds.into())));
     let mut result = RunResult { revalidations, ..RunResult::of(start.call) };
     if local {
         result.settled = Some(Settlement::of(outcome, Published::Nothing, held));
@@ -252,30 +253,30 @@ fn ended(
         let (writer, given) = mpsc::unbounded_channel();
         result.room = Some((transfer, writer));
         let room = Room::new(transfer, given, membership);
-        let (node, call) = (Arc::clone(node), start.call);
+        let info = Arc::clone(info);
         actix::spawn(async move {
-            send_rows(node, call, left, made, room).await;
+            send_rows(info, left, made, room).await;
             drop(held);
         });
     }
-    (Ended::Ran { failed, outcome: encoded(&carried), kept, revalidates, rest: goes_on }, result)
+    (Ended::Ran { failed, outcome: encoded(info.id, &carried), kept, revalidates, rest: goes_on }, result)
 }
 
 /// What is kept of an outcome for its idempotency key.
-fn kept(node: &Node, outcome: &Outcome, retention: Duration) -> Bytes {
+fn kept(info: &CallInfo, outcome: &Outcome, retention: Duration) -> Bytes {
     let carried = CarriedOutcome::of(outcome);
     let goes_on = matches!(&outcome.settled, Settled::Value(answer) if answer.rest.is_some());
-    let fits = !goes_on && carried.bytes.len() <= node.settings.replay_bytes_max;
-    if fits && node.retained.add_bytes(carried.bytes.len(), retention) {
-        return encoded(&carried);
+    let fits = !goes_on && carried.bytes.len() <= info.node.settings.replay_bytes_max;
+    if fits && info.node.retained.add_bytes(carried.bytes.len(), retention) {
+        return encoded(info.id, &carried);
     }
-    encoded(&carried.without_body())
+    encoded(info.id, &carried.without_body())
 }
 
 /// The bytes of an outcome. One whose cookies and redirect are too many for any client is told without them.
-fn encoded(carried: &CarriedOutcome) -> Bytes {
+fn encoded(call: CallId, carried: &CarriedOutcome) -> Bytes {
     carried.encode().unwrap_or_else(|| {
-        warn!("cookies and redirect of a call are too large to be carried; they are left out");
+        warn!(%call, "cookies and redirect of a call are too large to be carried; they are left out");
         let plain = CarriedOutcome {
             kind: carried.kind,
             bytes: carried.bytes.clone(),

@@ -12,7 +12,7 @@ use futures_util::{
     FutureExt as _,
     future::{Either, select},
 };
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, warn};
 
 use super::{
     Confirmation, Publish, Tell as _,
@@ -115,9 +115,7 @@ pub(super) async fn act(
     let begun = Instant::now();
     // The inner block makes a panic before the first await one of the action's, too.
     let acting = AssertUnwindSafe(async move { (action.entry.run)(cx, arguments).await }).catch_unwind();
-    // Whatever it logs names its call.
-    let span =
-        info_span!("call", action = action.entry.name, call = %info.id, trace = %info.timeline.trace_id());
+    let span = info.timeline.log_span();
     info.timeline.follow(&span, Phase::Run);
     let mut outcome = acting.instrument(span).await.unwrap_or_else(|panic| Outcome {
         settled: Settled::Thrown(panicked(&*panic)),

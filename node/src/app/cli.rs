@@ -1,29 +1,54 @@
 //! The command line that every application has.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgMatches, Command};
 
 use super::{App, commands, healthcheck, serve};
 use crate::{
+    doctor::Verdict,
     settings::{Settings, Sources},
     telemetry,
 };
 
-pub(super) fn run(app: App) -> anyhow::Result<()> {
+/// What `doctor` ends with where nothing was looked at: as with arguments that do not parse.
+const NOTHING_LOOKED_AT: u8 = 2;
+
+/// Does what the arguments of this process ask for.
+pub(super) fn run(app: App) -> ExitCode {
     let matches = command(app.name).get_matches();
+    let done = match matches.subcommand() {
+        Some(("doctor", arguments)) => {
+            doctor(&app, &matches, arguments).map_err(|error| (error, NOTHING_LOOKED_AT.into()))
+        }
+        _ => perform(app, &matches).map(|()| ExitCode::SUCCESS).map_err(|error| (error, ExitCode::FAILURE)),
+    };
+    done.unwrap_or_else(|(error, code)| {
+        eprintln!("error: {error:#}");
+        code
+    })
+}
+
+fn doctor(app: &App, matches: &ArgMatches, arguments: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let settings = settings(matches)?;
+    let _logs = telemetry::start(&settings, false)?;
+    let accepted = if arguments.get_flag("strict") { Verdict::Ok } else { Verdict::Warning };
+    let verdict = commands::doctor(app, &settings, arguments.get_flag("json"))?;
+    Ok(if verdict <= accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn perform(app: App, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(("keys", _)) = matches.subcommand() {
         commands::new_keys();
         return Ok(());
     }
-    let settings = settings(&matches)?;
+    let settings = settings(matches)?;
     if let Some(("healthcheck", arguments)) = matches.subcommand() {
         return healthcheck::ask(&settings, arguments.get_flag("ready"));
     }
-    telemetry::start(&settings, settings.otlp_endpoint.is_some())?;
+    let _logs = telemetry::start(&settings, settings.otlp_endpoint.is_some())?;
     match matches.subcommand() {
         Some(("actions", arguments)) => commands::actions(&app, &settings, arguments.get_flag("json")),
-        Some(("doctor", _)) => commands::doctor(&app, &settings),
         Some(("seal", arguments)) => {
             commands::seal(&app, &settings, text(arguments, "action"), text(arguments, "values"))
         }
@@ -40,7 +65,10 @@ pub(super) fn run(app: App) -> anyhow::Result<()> {
                 &options,
             )
         }
-        _ => serve::run(app, settings),
+        _ => {
+            telemetry::log_panics();
+            serve::run(app, settings)
+        }
     }
 }
 
@@ -94,10 +122,7 @@ fn command(name: &'static str) -> Command {
                 .subcommand_required(true)
                 .subcommand(Command::new("new").about("Prints a new key ring of one key, for CALLBOARD_KEYS")),
         )
-        .subcommand(
-            Command::new("doctor")
-                .about("Looks at Redis, keys and builds, says what to do, and exits with 1 if there is a problem"),
-        )
+        .subcommand(doctor_command())
         .subcommand(
             Command::new("healthcheck")
                 .about("Asks the admin port of the node that runs here whether it lives, and exits with 1 if it does not")
@@ -127,6 +152,16 @@ fn command(name: &'static str) -> Command {
                         .help("Opens what expired, too"),
                 ),
         )
+}
+
+fn doctor_command() -> Command {
+    Command::new("doctor")
+        .about("Looks at folders, Redis, keys and builds, and says what to do")
+        .after_help(
+            "Exit code: 0 if all is well or there are warnings alone, 1 if there is a problem, 2 if nothing could be looked at.",
+        )
+        .arg(Arg::new("json").long("json").num_args(0).help("As JSON, for tools"))
+        .arg(Arg::new("strict").long("strict").num_args(0).help("Exits with 1 if there is a warning, too"))
 }
 
 /// A flag for each setting.

@@ -75,27 +75,31 @@ pub(super) fn unseal(
     Ok(())
 }
 
-/// Prints what was found, a check a line, and below it what to do.
+/// Prints what was found, a check a line, and below one that is not well what hangs on it and what to do. Gives the worst
+/// verdict.
 ///
 /// # Errors
 ///
-/// If there is a problem.
-pub(super) fn doctor(app: &App, settings: &Settings) -> anyhow::Result<()> {
+/// If nothing could be looked at.
+pub(super) fn doctor(app: &App, settings: &Settings, json: bool) -> anyhow::Result<Verdict> {
     let build = BuildId::of_executable().context("cannot read this program's own file")?;
-    let state_dir = serve::state_dir(app.name, settings)?;
+    let state_dir = serve::state_dir_path(app.name, settings)?;
+    // As a node would; if that cannot be, it is what a check says.
+    drop(std::fs::create_dir_all(&state_dir));
     let cluster = cluster(app, settings)?;
     let checks = block_on(doctor::examine(app.name, settings, &state_dir, cluster.as_ref(), build))?;
+    if json {
+        println!("{:#}", doctor::to_json(&checks));
+        return Ok(doctor::verdict(&checks));
+    }
     for check in &checks {
         println!("{:<7}  {:<11}  {}", check.verdict.name(), check.subject.name(), check.found);
-        if !check.advice.is_empty() {
-            println!("{:<7}  {:<11}  -> {}", "", "", check.advice);
+        if check.verdict != Verdict::Ok {
+            println!("{:<7}  {:<11}  why: {}", "", "", check.subject.meaning());
+            println!("{:<7}  {:<11}  do: {}", "", "", check.advice);
         }
     }
-    match checks.iter().filter(|check| check.verdict == Verdict::Problem).count() {
-        0 => Ok(()),
-        1 => bail!("there is a problem"),
-        problems => bail!("there are {problems} problems"),
-    }
+    Ok(doctor::verdict(&checks))
 }
 
 /// The settings of the cluster, if the application runs as one.

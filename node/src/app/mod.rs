@@ -108,16 +108,14 @@ impl App {
         self
     }
 
-    /// Runs the application's command line and gives the process' exit code: 0, or 1 after an error message.
+    /// Runs the application's command line and gives the process' exit code: 0, or 1 after an error message;
+    /// of `doctor` also 2, where it could look at nothing.
+    ///
+    /// A node that serves logs every panic of the process as a line like all others, by a panic hook of its own. Who wants
+    /// another one sets it in [`App::setup`].
     #[must_use]
     pub fn run(self) -> ExitCode {
-        match cli::run(self) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error:#}");
-                ExitCode::FAILURE
-            }
-        }
+        cli::run(self)
     }
 
     /// The linked actions that may be called, and those of dependencies that may not.

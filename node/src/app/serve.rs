@@ -246,19 +246,20 @@ async fn stop_signal() {
     }
 }
 
-/// `--state-dir`, or the place that the XDG specification names for it; created if it is missing.
+/// `--state-dir`, or the place that the XDG specification names for it.
+pub(super) fn state_dir_path(application: &str, settings: &Settings) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = &settings.state_dir {
+        return Ok(folder.clone());
+    }
+    let absolute =
+        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    Ok(base.context("neither XDG_STATE_HOME nor HOME is set: pass --state-dir")?.join(application))
+}
+
+/// The same, created if it is missing.
 pub(super) fn state_dir(application: &str, settings: &Settings) -> anyhow::Result<PathBuf> {
-    let folder = match &settings.state_dir {
-        Some(folder) => folder.clone(),
-        None => {
-            let absolute = |variable: &str| {
-                std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
-            };
-            let base =
-                absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-            base.context("neither XDG_STATE_HOME nor HOME is set: pass --state-dir")?.join(application)
-        }
-    };
+    let folder = state_dir_path(application, settings)?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create the state directory {}", folder.display()))?;
     Ok(folder)
@@ -300,10 +301,11 @@ impl App {
             settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let settings = crate::settings::Sources::of_test(texts)?;
         // Another node of this process may send spans.
-        crate::telemetry::start(&settings, true)?;
+        let logs = crate::telemetry::start(&settings, true)?;
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
+            let _logs = logs;
             actix::System::new().block_on(async {
                 let begun = async {
                     let node = start(self, settings).await?;

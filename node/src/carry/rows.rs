@@ -9,7 +9,6 @@ use std::{
 use bytes::Bytes;
 use callboard_protocol::{
     ErrorCode,
-    action::CallId,
     carried::RowsPiece,
     envelope::TransferEnd,
     flight::{self, Rest},
@@ -18,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use super::{ChunkReader, Room};
-use crate::{handle::answering, node::Node};
+use crate::{call::CallInfo, handle::answering};
 
 /// How much of an answer goes along with the reply. What is beyond it follows in pieces.
 pub(crate) const FIRST_PIECE_BYTES: usize = 64 << 10;
@@ -44,28 +43,23 @@ fn piece(rows: Bytes, whole: bool, rest: Option<&Rest>) -> Bytes {
 }
 
 /// Sends what is left of the rows, and those that are still made, until all is sent or nobody wants more.
-pub(crate) async fn send_rows(
-    node: Arc<Node>,
-    call: CallId,
-    left: Bytes,
-    mut rest: Option<Rest>,
-    mut room: Room,
-) {
-    let end = Instant::now() + node.settings.stream_timeout;
+pub(crate) async fn send_rows(info: Arc<CallInfo>, left: Bytes, mut rest: Option<Rest>, mut room: Room) {
+    let end = Instant::now() + info.node.settings.stream_timeout;
+    let span = info.timeline.log_span();
     if !send_piece(left, rest.as_ref(), &mut room).await {
         return;
     }
     while let Some(making) = &mut rest {
         let made = tokio::select! {
-            made = poll_fn(|context| answering(&node, || making.poll_rows(context))) => made,
+            made = poll_fn(|context| span.in_scope(|| answering(&info.node, || making.poll_rows(context)))) => made,
             () = room.stopped() => return,
             () = sleep_until(end) => {
-                warn!(%call, timeout = ?node.settings.stream_timeout, "an answer was still open after stream_timeout and was ended");
+                info.log_expired();
                 rest.take().map(|rest| rest.abort(ErrorCode::DeadlineExceeded.as_str()))
             }
         };
-        for failed in rest.iter_mut().flat_map(Rest::failed) {
-            warn!(%call, row = failed.row, error = failed.private, "a part of an answer failed");
+        if let Some(rest) = &mut rest {
+            info.log_failed(rest);
         }
         let Some(rows) = made else { break };
         if !send_piece(rows, rest.as_ref(), &mut room).await {
@@ -105,7 +99,7 @@ impl CarriedRows {
     /// The next rows; nothing after the last. What is still open when the other node is lost ends with an error row.
     pub(crate) fn poll_rows(
         &mut self,
-        call: CallId,
+        info: &CallInfo,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Broken>>> {
         while !self.ended {
@@ -121,7 +115,8 @@ impl CarriedRows {
                 Err(TransferEnd::Complete) => self.ended = true,
                 Err(TransferEnd::Broken) => {
                     self.ended = true;
-                    warn!(%call, "the node that made an answer was lost before its end");
+                    let (call, trace) = (info.id, info.timeline.trace_id());
+                    warn!(%call, trace, "the node that made an answer was lost before its end");
                     return Poll::Ready(self.end_open(ErrorCode::OutcomeUnknown).transpose());
                 }
             }

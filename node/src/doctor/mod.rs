@@ -13,6 +13,7 @@ use callboard_cluster::{
     store::{Answer, Command},
 };
 use callboard_protocol::KeyRing;
+use serde_json::json;
 use tracing::warn;
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     StateDir,
+    SpillDir,
     Redis,
     Version,
     Scripts,
@@ -42,8 +44,9 @@ pub(crate) enum Subject {
 impl Subject {
     /// In the order in which they are told.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::StateDir,
+        Self::SpillDir,
         Self::Redis,
         Self::Version,
         Self::Scripts,
@@ -60,6 +63,7 @@ impl Subject {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::StateDir => "state-dir",
+            Self::SpillDir => "spill-dir",
             Self::Redis => "redis",
             Self::Version => "version",
             Self::Scripts => "scripts",
@@ -72,10 +76,34 @@ impl Subject {
             Self::Builds => "builds",
         }
     }
+
+    /// What hangs on it, as it is printed and documented.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::StateDir => "a node keeps its keys there, and the application whatever it stores",
+            Self::SpillDir => "large uploads are kept there while they are used",
+            Self::Redis => "it is what the nodes of a cluster share",
+            Self::Version => "scripts have to say what they do before they begin, which is new in 7.0",
+            Self::Scripts => "by INFO, nodes notice that Redis was restarted or replaced",
+            Self::Eviction => {
+                "a Redis that drops keys when it is full drops calls, and what became of others"
+            }
+            Self::Persistence => "a Redis that comes back empty has forgotten which calls ran",
+            Self::Replicas => {
+                "a master that was replaced and does not know it has to stop, or calls of one key run at once"
+            }
+            Self::Latency => {
+                "calls that cross nodes wait for Redis, and connections that are too slow are given up"
+            }
+            Self::Clock => "deadlines are told in the time of Redis, and seals expire by that of a node",
+            Self::Keys => "what one node signs has to be genuine at the others",
+            Self::Builds => "a call runs on nodes that have its action",
+        }
+    }
 }
 
 /// How well it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     Ok,
     /// It works, and will cost something one day.
@@ -117,6 +145,28 @@ impl Check {
     fn problem(subject: Subject, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { subject, verdict: Verdict::Problem, found: found.into(), advice: advice.into() }
     }
+}
+
+/// The worst of all.
+pub(crate) fn verdict(checks: &[Check]) -> Verdict {
+    checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok)
+}
+
+/// For programs: the object that docs/OPERATIONS.md promises.
+pub(crate) fn to_json(checks: &[Check]) -> serde_json::Value {
+    let check = |Check { subject, verdict, found, advice }: &Check| {
+        json!({
+            "subject": subject.name(),
+            "verdict": verdict.name(),
+            "found": found,
+            "advice": advice,
+            "meaning": subject.meaning(),
+        })
+    };
+    json!({
+        "verdict": verdict(checks).name(),
+        "checks": checks.iter().map(check).collect::<Vec<_>>(),
+    })
 }
 
 /// Whether a node that starts needs Redis there.
@@ -178,7 +228,9 @@ pub(crate) async fn examine(
     cluster: Option<&ClusterSettings>,
     build: BuildId,
 ) -> Vec<Check> {
-    let mut checks = vec![state_dir_check(state_dir)];
+    let spill_dir = settings.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let mut checks =
+        vec![folder_check(Subject::StateDir, state_dir), folder_check(Subject::SpillDir, &spill_dir)];
     let Some(cluster) = cluster else {
         checks.push(Check::ok(Subject::Redis, "none is set: this node is alone"));
         checks.push(keys_of_one(application, settings, state_dir));
@@ -258,13 +310,17 @@ fn unreachable(error: OpenError) -> Check {
     Check::problem(subject, format!("{:#}", anyhow::Error::new(error)), advice)
 }
 
-fn state_dir_check(state_dir: &Path) -> Check {
-    match tempfile::tempfile_in(state_dir) {
-        Ok(_) => Check::ok(Subject::StateDir, state_dir.display().to_string()),
+/// Whether a file can be made in a folder that the setting of this name is about.
+fn folder_check(subject: Subject, folder: &Path) -> Check {
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Check::ok(subject, folder.display().to_string()),
         Err(error) => Check::problem(
-            Subject::StateDir,
-            format!("no file can be made in {}: {error}", state_dir.display()),
-            "let this user write there, or name another folder (setting state_dir)",
+            subject,
+            format!("no file can be made in {}: {error}", folder.display()),
+            format!(
+                "let this user write there, or name another folder (setting {})",
+                subject.name().replace('-', "_")
+            ),
         ),
     }
 }

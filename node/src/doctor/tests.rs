@@ -76,8 +76,12 @@ fn each_setup_of_redis_has_its_verdict() {
 fn the_checks_are_those_of_the_manual() {
     let manual = include_str!("../../../docs/OPERATIONS.md");
     let table = manual.split("| `doctor` looks at |").nth(1).expect("the table of the checks");
-    let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `")?.split('`').next());
-    assert_eq!(rows.collect::<Vec<_>>(), Subject::ALL.map(Subject::name));
+    let rows = table.lines().skip(2).map_while(|line| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        Some((name, rest.split(" | ").next()?.replace('`', "")))
+    });
+    let known = Subject::ALL.map(|subject| (subject.name(), subject.meaning().to_owned()));
+    assert_eq!(rows.collect::<Vec<_>>(), known);
 }
 
 fn settings(texts: &[(&str, &str)]) -> Settings {
@@ -153,7 +157,10 @@ async fn a_redis_that_is_not_there_is_a_problem_without_a_password() {
 async fn a_node_that_is_alone_is_told_so() {
     let state = tempfile::tempdir().expect("a folder");
     let checks = examine("guestbook", &settings(&[]), state.path(), None, build()).await;
-    assert_eq!(checks.iter().map(|check| check.verdict).collect::<Vec<_>>(), [Verdict::Ok; 3]);
+    assert_eq!(checks.iter().map(|check| check.verdict).collect::<Vec<_>>(), [Verdict::Ok; 4]);
+    let subjects = checks.iter().map(|check| check.subject);
+    let alone = [Subject::StateDir, Subject::SpillDir, Subject::Redis, Subject::Keys];
+    assert_eq!(subjects.collect::<Vec<_>>(), alone);
     assert_eq!(check(&checks, Subject::Redis).found, "none is set: this node is alone");
     std::fs::write(state.path().join("keys.json"), "{").expect("writes");
     let checks = examine("guestbook", &settings(&[]), state.path(), None, build()).await;
@@ -161,6 +168,11 @@ async fn a_node_that_is_alone_is_told_so() {
     let gone = state.path().join("gone");
     let checks = examine("guestbook", &settings(&[]), &gone, None, build()).await;
     assert_eq!(check(&checks, Subject::StateDir).verdict, Verdict::Problem);
+    let settings = settings(&[("spill_dir", gone.to_str().expect("text"))]);
+    let checks = examine("guestbook", &settings, state.path(), None, build()).await;
+    let spill = check(&checks, Subject::SpillDir);
+    assert_eq!(spill.verdict, Verdict::Problem);
+    assert!(spill.advice.ends_with("(setting spill_dir)"), "{spill:?}");
 }
 
 /// Becomes a member with this build and these keys.

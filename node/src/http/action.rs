@@ -85,7 +85,7 @@ async fn fetch(
     let settings = &frontend.node.settings;
     let bytes_max = resolved.action.entry.body_bytes_max.unwrap_or(settings.body_bytes_max);
     body.limit(bytes_max, settings.body_timeout)?;
-    let admitted = frontend.admit(resolved, accepted, RequestHead::of(request)).await?;
+    let admitted = frontend.admit(resolved, accepted, RequestHead::of(request), timeline).await?;
     timeline.over(Phase::Verify, begun);
     let begun = Instant::now();
     match kind {

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use callboard_protocol::{
     ErrorCode, Value,
-    action::{CallId, Settled},
+    action::Settled,
     flight,
     form_action::{self, FormCall},
     headers,
@@ -73,7 +73,7 @@ pub(super) async fn submit(
             format!("the body is larger than {bytes_max} bytes"),
         ));
     }
-    let admitted = frontend.admit(resolved, accepted, RequestHead::of(request)).await?;
+    let admitted = frontend.admit(resolved, accepted, RequestHead::of(request), timeline).await?;
     timeline.over(Phase::Verify, begun);
     let action = admitted.resolved.action;
     let idempotency = idempotency::of_form(node, &admitted, key, call.nonce(), digest)?;
@@ -141,6 +141,7 @@ async fn answer(
     form_state: impl FnOnce(Value) -> FormState,
 ) -> Result<HttpResponse, Refused> {
     let Settlement { mut outcome, published, replayed, rest } = settlement;
+    let info = Arc::clone(waiting.info());
     if let Published::Unconfirmed = published {
         return Ok(respond::unconfirmed(&frontend.node, call, &outcome, Asker::Browser));
     }
@@ -159,14 +160,15 @@ async fn answer(
             let mut rows = [&frontend.node.root_row[..], &answer.head].concat();
             if let Some(rest) = rest {
                 let open = Open::new(rest, None, waiting);
-                complete(&mut rows, open, &frontend.node, call, deadline).await.map_err(|broken| {
+                complete(&mut rows, open, deadline).await.map_err(|broken| {
                     Refused::new(ErrorCode::OutcomeUnknown, broken.to_string()).of_call(call)
                 })?;
             }
             let answer = flight::parse_action(&rows);
             let result = answer.ok().and_then(|answer| answer.result.ok());
             let unreadable = || {
-                error!(%call, "an action's value cannot be read back for its form");
+                let trace = info.timeline.trace_id();
+                error!(%call, trace, "an action's value cannot be read back for its form");
                 Refused::new(ErrorCode::Internal, "the action's value cannot be read back").of_call(call)
             };
             let state = form_state(result.ok_or_else(unreadable)?);
@@ -186,15 +188,9 @@ const STATE_BYTES_MAX: usize = 1 << 20;
 
 /// Waits for the rows of a form's state, which the page shows as it is when all of it is there. What is still open at
 /// the call's deadline ends with an error, as it does for React's client.
-async fn complete(
-    rows: &mut Vec<u8>,
-    mut open: Open,
-    node: &Arc<Node>,
-    call: CallId,
-    deadline: Instant,
-) -> Result<(), Broken> {
+async fn complete(rows: &mut Vec<u8>, mut open: Open, deadline: Instant) -> Result<(), Broken> {
     let completing = async {
-        while let Some(more) = poll_fn(|context| open.poll_rows(node, call, context)).await {
+        while let Some(more) = poll_fn(|context| open.poll_rows(context)).await {
             rows.extend_from_slice(&more?);
             if rows.len() > STATE_BYTES_MAX {
                 return Ok(false);

@@ -65,7 +65,7 @@ pub(super) fn to_fetch(node: &Arc<Node>, answered: Answered, intake: Option<Inta
         None => head.body(body),
         Some(rest) => {
             let open = Open::new(rest, intake, waiting);
-            head.body(StreamedAnswer::new(node, call, body.into(), open))
+            head.body(StreamedAnswer::new(body.into(), open))
         }
     };
     if let Some(redirect) = redirect(&outcome) {

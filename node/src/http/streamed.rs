@@ -4,7 +4,6 @@ use std::{
     cell::RefCell,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -14,22 +13,19 @@ use actix_web::{
     rt::task::JoinHandle,
 };
 use bytes::Bytes;
-use callboard_protocol::{ErrorCode, action::CallId};
+use callboard_protocol::ErrorCode;
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::Span;
 
 use super::intake::Intake;
 use crate::{
     actors::{Rows, Waiting},
     carry::Broken,
     handle::answering,
-    node::Node,
 };
 
 /// The body of a response. When the client goes away it is dropped, and with it whatever the application was making.
 pub(super) struct StreamedAnswer {
-    node: Arc<Node>,
-    call: CallId,
     rows: Rc<RefCell<Written>>,
     /// Ends what is open in time, also when the client takes nothing and so nobody asks for rows.
     timer: JoinHandle<()>,
@@ -52,15 +48,18 @@ pub(super) struct Open {
     /// What the client still sends, if it does: rows may come of it.
     intake: Option<Intake>,
     /// Tells the call when its client goes away.
-    _waiting: Waiting,
+    waiting: Waiting,
+    /// What the application logs while it writes rows names the call.
+    span: Span,
 }
 
 impl StreamedAnswer {
-    pub(super) fn new(node: &Arc<Node>, call: CallId, head: Bytes, open: Open) -> Self {
+    pub(super) fn new(head: Bytes, open: Open) -> Self {
+        let timeout = open.waiting.info().node.settings.stream_timeout;
         let rows = Written { head: Some(head), open: Some(open), last: None, waiting: None };
         let rows = Rc::new(RefCell::new(rows));
-        let timer = actix::spawn(expire(Rc::clone(&rows), call, node.settings.stream_timeout));
-        Self { node: Arc::clone(node), call, rows, timer }
+        let timer = actix::spawn(expire(Rc::clone(&rows), timeout));
+        Self { rows, timer }
     }
 }
 
@@ -73,11 +72,11 @@ impl Drop for StreamedAnswer {
     }
 }
 
-async fn expire(rows: Rc<RefCell<Written>>, call: CallId, timeout: Duration) {
+async fn expire(rows: Rc<RefCell<Written>>, timeout: Duration) {
     sleep(timeout).await;
     let open = rows.borrow_mut().open.take();
     if let Some(open) = open {
-        warn!(%call, ?timeout, "an answer was still open after stream_timeout and was ended");
+        open.waiting.info().log_expired();
         let last = open.expire();
         let mut rows = rows.borrow_mut();
         // Written as a piece, nothing would be the end.
@@ -90,7 +89,8 @@ async fn expire(rows: Rc<RefCell<Written>>, call: CallId, timeout: Duration) {
 
 impl Open {
     pub(super) fn new(rest: Rows, intake: Option<Intake>, waiting: Waiting) -> Self {
-        Self { rest, intake, _waiting: waiting }
+        let span = waiting.info().timeline.log_span();
+        Self { rest, intake, waiting, span }
     }
 
     /// Ends what is still open, as it took too long.
@@ -102,26 +102,20 @@ impl Open {
     }
 
     /// The rows that are ready.
-    pub(super) fn poll_rows(
-        &mut self,
-        node: &Arc<Node>,
-        call: CallId,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Broken>>> {
+    pub(super) fn poll_rows(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if let Some(intake) = &mut self.intake
             && intake.poll_beside(context).is_ready()
         {
             self.intake = None;
         }
+        let info = self.waiting.info();
         match &mut self.rest {
             Rows::Made(rest, _held) => {
-                let rows = answering(node, || rest.poll_rows(context));
-                for failed in rest.failed() {
-                    warn!(%call, row = failed.row, error = failed.private, "a part of an answer failed");
-                }
+                let rows = self.span.in_scope(|| answering(&info.node, || rest.poll_rows(context)));
+                info.log_failed(rest);
                 rows.map(|rows| rows.map(Ok))
             }
-            Rows::Carried(rows) => rows.poll_rows(call, context),
+            Rows::Carried(rows) => rows.poll_rows(info, context),
         }
     }
 }
@@ -139,7 +133,7 @@ impl MessageBody for StreamedAnswer {
             return Poll::Ready(Some(Ok(head)));
         }
         let Some(open) = &mut rows.open else { return Poll::Ready(rows.last.take()) };
-        match open.poll_rows(&self.node, self.call, context) {
+        match open.poll_rows(context) {
             Poll::Ready(made) => {
                 if made.is_none() {
                     rows.open = None;

@@ -265,3 +265,68 @@ fn first_sentence(metric: &Metric) -> String {
     let text = metric.doc.split_whitespace().collect::<Vec<_>>().join(" ");
     text.split_once(". ").map_or(text.clone(), |(first, _)| format!("{first}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use callboard_protocol::{KeyRing, key_ring::KeyId};
+
+    use super::*;
+    use crate::{
+        registry::{ActionEntry, Registry},
+        settings::Sources,
+    };
+
+    fn action(number: usize) -> &'static ActionEntry {
+        let name = String::leak(format!("action_{number}"));
+        Box::leak(Box::new(ActionEntry {
+            name,
+            location: name,
+            file: "src/main.rs",
+            line: 1,
+            krate: "it",
+            info: 0,
+            guard: None,
+            class: Class::Plain,
+            arguments: &[],
+            timeout: None,
+            body_bytes_max: None,
+            idempotent: false,
+            revalidates: &[],
+            run: |_, _| unreachable!("nobody calls it"),
+        }))
+    }
+
+    /// Goal: an application of any size is scraped in one piece. Method: 10,000 actions, each called once with each outcome.
+    #[test]
+    fn ten_thousand_actions_have_as_many_labels_as_the_setting_allows_and_are_all_counted() {
+        const ACTIONS: usize = 10_000;
+        let settings = Sources::of_test([]).expect("the defaults fit");
+        let keys = KeyRing::generate(KeyId::new(1), [1; 32]);
+        let registry =
+            Registry::new((0..ACTIONS).map(action), [], b"salt", &keys, settings.metrics_actions_max)
+                .expect("a registry");
+        let metrics =
+            Metrics::new(&settings, Resource::builder_empty().build(), registry.labels()).expect("made");
+        for action in registry.actions() {
+            for outcome in ["done", "failed", "not-run", "unknown"] {
+                metrics.call(CallEnd { action: Some(action), outcome }, Duration::ZERO);
+            }
+            metrics.ran(action, Duration::ZERO);
+        }
+
+        let text = String::from_utf8(metrics.text().expect("text")).expect("UTF-8");
+
+        let label = |line: &str| Some(line.split_once("action=\"")?.1.split('"').next()?.to_owned());
+        let labels: BTreeSet<_> = text.lines().filter_map(label).collect();
+        assert_eq!(labels.len(), settings.metrics_actions_max + 1, "and one for all the others");
+        let counted = |name: &str| -> f64 {
+            let lines = text.lines().filter(|line| line.starts_with(name));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        assert_eq!(counted("callboard_call_duration_seconds_count"), 4.0 * ACTIONS as f64);
+        assert_eq!(counted("callboard_run_duration_seconds_count"), ACTIONS as f64);
+        assert!(!text.contains("overflow"), "no series was merged by the SDK");
+    }
+}

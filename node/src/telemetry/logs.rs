@@ -1,18 +1,32 @@
 //! Logs: on standard error, for people or for programs.
 
-use std::io::IsTerminal as _;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::IsTerminal as _,
+    panic::PanicHookInfo,
+    sync::Arc,
+};
 
-use tracing::Dispatch;
+use anyhow::Context as _;
+use tracing::{Dispatch, error, field::display};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
+    filter::FilterExt as _,
     fmt::{self, MakeWriter},
     layer::SubscriberExt as _,
     registry,
     util::SubscriberInitExt as _,
 };
 
-use super::application::ApplicationSpans;
+use super::{
+    application::ApplicationSpans,
+    repeats::{EVERY, LeaveOut, Repeats},
+};
 use crate::settings::{LogFormat, Settings};
+
+/// Logging that was started. When it is dropped, what was left out is told.
+#[must_use]
+pub(crate) struct Logs(Arc<Repeats>);
 
 /// Starts logging, and what hears of the application's spans if a node of this process may send them. A second call in one
 /// process changes nothing.
@@ -20,19 +34,53 @@ use crate::settings::{LogFormat, Settings};
 /// # Errors
 ///
 /// If the filter is none.
-pub(crate) fn start(settings: &Settings, may_send_spans: bool) -> anyhow::Result<()> {
-    let started = dispatch(settings, may_send_spans, std::io::stderr)?.try_init();
+pub(crate) fn start(settings: &Settings, may_send_spans: bool) -> anyhow::Result<Logs> {
+    let repeats = Arc::new(Repeats::default());
+    let started = dispatch(settings, may_send_spans, &repeats, std::io::stderr)?.try_init();
     // Tests start several nodes in one process; the first one's logging serves them all.
-    drop(started);
-    Ok(())
+    if started.is_ok() {
+        let repeats = Arc::clone(&repeats);
+        let telling = move || {
+            loop {
+                std::thread::sleep(EVERY);
+                repeats.tell();
+            }
+        };
+        // A thread, as it has to tell also when whatever else runs is stuck. It ends with the process.
+        std::thread::Builder::new().name("logs".into()).spawn(telling).context("no thread for logs")?;
+    }
+    Ok(Logs(repeats))
 }
 
-fn dispatch<W>(settings: &Settings, may_send_spans: bool, writer: W) -> anyhow::Result<Dispatch>
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.0.tell();
+    }
+}
+
+/// From here on, panics are lines of the log like all others: in its format, and left out where they repeat themselves. Only
+/// for a process that is a node and nothing else.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| display(backtrace));
+        let place = panic.location().map(display);
+        error!(place, error = panic.payload_as_str(), backtrace, "panicked");
+    }));
+}
+
+fn dispatch<W>(
+    settings: &Settings,
+    may_send_spans: bool,
+    repeats: &Arc<Repeats>,
+    writer: W,
+) -> anyhow::Result<Dispatch>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| anyhow::anyhow!("setting log: {:?} is not a filter: {error}", settings.log))?;
+    let filter = filter.and(LeaveOut(Arc::clone(repeats)));
     let heard = registry().with(may_send_spans.then(ApplicationSpans::layer));
     // The filter is of the logs alone.
     let logs = fmt::layer().with_writer(writer);
@@ -63,7 +111,8 @@ mod tests {
         let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let settings = Sources::of_test(texts).expect("settings");
         let written = Arc::new(tempfile::tempfile().expect("a file"));
-        let dispatch = dispatch(&settings, may_send_spans, Arc::clone(&written)).expect("a filter");
+        let dispatch =
+            dispatch(&settings, may_send_spans, &Arc::default(), Arc::clone(&written)).expect("a filter");
         let is_there = with_default(&dispatch, || {
             let span = info_span!("look_up", rows = 1);
             span.in_scope(|| info_span!("query").in_scope(|| warn!("it is slow")));

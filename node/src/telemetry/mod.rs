@@ -4,6 +4,7 @@ mod application;
 mod collector;
 mod context;
 mod logs;
+mod repeats;
 mod timeline;
 mod traces;
 
@@ -13,7 +14,7 @@ use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_
 pub(crate) use self::{
     collector::Collector,
     context::{TRACEPARENT, baggage},
-    logs::start,
+    logs::{log_panics, start},
     timeline::{Phase, Timeline},
     traces::Traces,
 };

@@ -26,6 +26,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, URL_PATH,
 };
+use tracing::{Span, error_span};
 
 use super::{
     Traces,
@@ -223,6 +224,18 @@ impl Timeline {
     /// The client named this action, and we signed that.
     pub(crate) fn found(&self, action: &'static RegisteredAction) {
         self.learned().action = Some(Found(action));
+    }
+
+    /// What the application logs in it names the request, whatever its level.
+    pub(crate) fn log_span(&self) -> Span {
+        let Learned { action, route: page, call, .. } = *self.learned();
+        let action = action.map(|Found(action)| action.entry.name);
+        error_span!("request", action, page, call = call.map(display), trace = %self.own.trace_id())
+    }
+
+    /// The name of the action that the client named.
+    pub(crate) fn action(&self) -> Option<&'static str> {
+        self.learned().action.map(|Found(action)| action.entry.name)
     }
 
     /// The request is for this page.

@@ -68,7 +68,7 @@ impl Traces {
                 .context("setting otlp_endpoint: no exporter of spans can be made")?;
             exporter.set_resource(resource);
             let (buffer, spans) = sync_channel(settings.trace_buffer_spans_max.max(1));
-            let sending = Sending { exporter, spans, metrics: Arc::clone(metrics), warned: None };
+            let sending = Sending { exporter, spans, metrics: Arc::clone(metrics) };
             let thread = std::thread::Builder::new().name("spans".into()).spawn(move || sending.run())?;
             (traces.buffer, traces.thread) = (Mutex::new(Some(buffer)), Mutex::new(Some(thread)));
             traces.are_sent = AtomicBool::new(true);
@@ -110,12 +110,10 @@ struct Sending {
     exporter: SpanExporter,
     spans: Receiver<SpanData>,
     metrics: Arc<Metrics>,
-    /// When it was said last that the collector takes nothing.
-    warned: Option<Instant>,
 }
 
 impl Sending {
-    fn run(mut self) {
+    fn run(self) {
         let mut is_open = true;
         while is_open {
             let Ok(first) = self.spans.recv() else { return };
@@ -140,17 +138,14 @@ impl Sending {
     }
 
     /// Whether the collector took them.
-    fn export(&mut self, batch: Vec<SpanData>) -> bool {
+    fn export(&self, batch: Vec<SpanData>) -> bool {
         let spans = batch.len() as u64;
         let taken = futures_executor::block_on(self.exporter.export(batch));
         let tally = &self.metrics.tally;
         match &taken {
             Ok(()) => tally.spans_exported.fetch_add(spans, Ordering::Relaxed),
             Err(error) => {
-                if self.warned.is_none_or(|last| last.elapsed() >= Duration::from_mins(1)) {
-                    self.warned = Some(Instant::now());
-                    warn!(%error, "the collector (setting otlp_endpoint) does not take spans; they are dropped");
-                }
+                warn!(%error, "the collector (setting otlp_endpoint) does not take spans; they are dropped");
                 tally.spans_dropped.fetch_add(spans, Ordering::Relaxed)
             }
         };

@@ -2,11 +2,15 @@
 
 use std::{
     collections::HashMap,
+    io::Read as _,
     time::{Duration, Instant},
 };
 
 use callboard::{App, Running};
-use reqwest::blocking::{Client, Response, multipart};
+use reqwest::{
+    Method,
+    blocking::{Client, Response, multipart},
+};
 
 use crate::order::Journal;
 
@@ -87,6 +91,28 @@ impl Caller {
         Answer::of(self.http.get(self.url(path)).send())
     }
 
+    /// Asks for a page with these headers, and takes the body as it is.
+    pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Raw {
+        let request = self.http.request(method, self.url(path));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().expect("an answer");
+        let (headers, status) = (response.headers().clone(), response.status().as_u16());
+        Raw { status, headers, body: response.bytes().expect("a body").to_vec() }
+    }
+
+    /// Asks for a page with these headers until it comes compressed; until then it comes as this.
+    pub(crate) fn compressed(&self, path: &str, headers: &[(&str, &str)], plain: &[u8]) -> Raw {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = self.ask(Method::GET, path, headers);
+            if answer.header("content-encoding") == "gzip" {
+                return answer;
+            }
+            assert_eq!(answer.body, plain);
+            assert!(Instant::now() < end, "it was never compressed");
+        }
+    }
+
     /// Asks until the answer is as wanted.
     pub(crate) fn until(&self, url: &str, is_wanted: impl Fn(&Answer) -> bool) -> Answer {
         let end = Instant::now() + Duration::from_secs(20);
@@ -110,6 +136,30 @@ impl Caller {
             request = request.header("cookie", cookie);
         }
         Answer::of(request.send())
+    }
+}
+
+/// An answer whose body is bytes.
+pub(crate) struct Raw {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Raw {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        str::from_utf8(&self.body).expect("text")
+    }
+
+    /// Its body before it was compressed.
+    pub(crate) fn decompressed(&self) -> Vec<u8> {
+        let mut read = Vec::new();
+        flate2::read::GzDecoder::new(&*self.body).read_to_end(&mut read).expect("gzip");
+        read
     }
 }
 

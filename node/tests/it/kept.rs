@@ -1,13 +1,9 @@
 //! What the answer of a kept page says: its render, its groups, its encoding; and which pages are not kept.
 
-use std::{
-    io::Read as _,
-    time::{Duration, Instant},
-};
-
 use callboard::{Html, PageContext, PageError, page};
+use reqwest::Method;
 
-use crate::client::{Answer, Caller};
+use crate::client::{Answer, Caller, Raw};
 
 #[page("/tagged/{count}", tags = ["tagged"])]
 async fn tagged(cx: &PageContext, count: usize) -> Result<Html, PageError> {
@@ -34,26 +30,8 @@ async fn large_form(cx: &PageContext) -> Result<Html, PageError> {
     Ok(Html::raw(format!("{form}{}", "<li>an entry</li>".repeat(1000))))
 }
 
-/// An answer whose body is bytes.
-struct Raw {
-    headers: reqwest::header::HeaderMap,
-    status: u16,
-    body: Vec<u8>,
-}
-
-impl Raw {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
-    }
-}
-
 fn ask(caller: &Caller, path: &str, headers: &[(&str, &str)]) -> Raw {
-    let request = headers
-        .iter()
-        .fold(caller.http.get(caller.url(path)), |request, (name, value)| request.header(*name, *value));
-    let response = request.send().expect("an answer");
-    let (headers, status) = (response.headers().clone(), response.status().as_u16());
-    Raw { headers, status, body: response.bytes().expect("a body").to_vec() }
+    caller.ask(Method::GET, path, headers)
 }
 
 #[test]
@@ -61,18 +39,8 @@ fn a_page_is_compressed_once_for_those_that_take_it() {
     let caller = Caller::start(&[]);
     let plain = ask(&caller, "/large", &[]);
     assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
-    let end = Instant::now() + Duration::from_secs(20);
-    let gzip = loop {
-        let answer = ask(&caller, "/large", &[("accept-encoding", "br, gzip")]);
-        if answer.header("content-encoding") == "gzip" {
-            break answer;
-        }
-        assert_eq!(answer.body, plain.body);
-        assert!(Instant::now() < end, "it was never compressed");
-    };
-    let mut read = Vec::new();
-    flate2::read::GzDecoder::new(&*gzip.body).read_to_end(&mut read).expect("gzip");
-    assert_eq!(read, plain.body);
+    let gzip = caller.compressed("/large", &[("accept-encoding", "br, gzip")], &plain.body);
+    assert_eq!(gzip.decompressed(), plain.body);
     assert!(gzip.body.len() < plain.body.len() / 5);
     assert_eq!((gzip.header("vary"), gzip.header("cache-status")), ("accept-encoding", "callboard; hit"));
 

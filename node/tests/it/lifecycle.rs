@@ -8,7 +8,13 @@ use std::{
 
 use callboard::{ActionContext, App, GuardContext, Principal, Refusal, action};
 
-use crate::{arriving::Wire, client::Caller, cluster::Cluster, order::Journal};
+use crate::{
+    arriving::Wire,
+    client::Caller,
+    cluster::Cluster,
+    metrics::{number, scrape},
+    order::Journal,
+};
 
 /// Says that a call is there; it is asked before anything of its body is read.
 async fn noted(request: &GuardContext) -> Result<Principal, Refusal> {
@@ -53,6 +59,31 @@ fn a_running_call_is_seen_through_and_no_other_is_taken() {
     assert_eq!(call.join().expect("no panic").expect("an answer").status(), 200);
     drop(caller);
     assert!(http.get(&address).send().is_err(), "the node is gone");
+}
+
+/// Goal: whoever watches a roll-out sees which nodes stop, and what for they wait. Method: a node that waits for a call is asked
+/// for its metrics before and while it drains.
+#[test]
+fn a_node_that_drains_says_so_in_its_metrics() {
+    let mut caller = Caller::start(&[]);
+    let journal = caller.journal.clone();
+    let call = {
+        let request = caller.http.post(caller.url("/")).header("next-action", caller.reference("wait"));
+        std::thread::spawn(move || request.body("[]").send())
+    };
+    journal.wait_for("waiting");
+    let told = |caller: &Caller| {
+        let series = scrape(caller);
+        ["callboard_draining", "callboard_calls_in_flight"].map(|name| number(&series, name, &[]))
+    };
+    assert_eq!(told(&caller), [0.0, 1.0]);
+
+    caller.node.begin_stop();
+    wait_until_it_drains(&caller);
+
+    assert_eq!(told(&caller), [1.0, 1.0]);
+    journal.release();
+    assert_eq!(call.join().expect("no panic").expect("an answer").status(), 200);
 }
 
 /// Goal: a stopping node runs what it accepted, also what waits in line when its client is gone.

@@ -35,7 +35,7 @@ pub(crate) use self::{
     messages::{Begin, Feed, Leave, RunEnded, RunResult, Submit, Unreachable},
     reporting::Report,
 };
-use super::{Links, SlotWorker, alarm::Alarm, warned::Warned};
+use super::{Links, SlotWorker, alarm::Alarm};
 use crate::{call::Cancellation, clock, node::Node, telemetry::Timeline};
 
 /// Drives the core.
@@ -60,7 +60,6 @@ pub(crate) struct Membership {
     revalidations: HashMap<RunId, (Vec<Revalidation>, Option<Arc<Timeline>>)>,
     writers: HashMap<TransferId, transfers::Writer>,
     readers: HashMap<TransferId, Reader>,
-    warned: Warned,
     leaving: Vec<tokio::sync::oneshot::Sender<()>>,
     counted: Counted,
 }
@@ -134,7 +133,6 @@ impl Membership {
             revalidations: HashMap::new(),
             writers: HashMap::new(),
             readers: HashMap::new(),
-            warned: Warned::default(),
             leaving: Vec::new(),
             counted: Counted::default(),
         }

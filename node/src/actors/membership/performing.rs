@@ -39,17 +39,11 @@ impl Membership {
             Output::Room(transfer, chunks) => self.give_room(transfer, chunks, context),
             Output::Stopped(transfer) => self.stop_writer(transfer),
             Output::BadFrame(frame) => {
-                if self.warned.is_due(&frame.to_string()) {
-                    let dropped = self.core.counters().bad_frames;
-                    warn!(%frame, dropped, "a frame from another node was dropped");
-                }
+                let dropped = self.core.counters().bad_frames;
+                warn!(%frame, dropped, "a frame from another node was dropped");
             }
             Output::Session(state) => self.session(state),
-            Output::Refused(refusal) => {
-                if self.warned.is_due(&refusal.to_string()) {
-                    error!("this node cannot be a member: {refusal}");
-                }
-            }
+            Output::Refused(refusal) => error!(%refusal, "this node cannot be a member"),
         }
     }
 
@@ -176,9 +170,7 @@ impl Handler<Unreachable> for Membership {
     type Result = ();
 
     fn handle(&mut self, Unreachable(reason): Unreachable, _: &mut Self::Context) {
-        if self.warned.is_due(&reason) {
-            warn!(reason, "Redis cannot be reached; this is tried again and again");
-        }
+        warn!(reason, "Redis cannot be reached; this is tried again and again");
     }
 }
 

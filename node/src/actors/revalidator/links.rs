@@ -72,7 +72,7 @@ impl CacheLinks {
         let answer = fut::wrap_future::<_, Revalidator>(connection.perform(command));
         context.spawn(answer.map(move |answer, revalidator: &mut Revalidator, context| {
             metrics.redis(name, asked.elapsed(), answer.is_ok());
-            revalidator.tell_refusal(&answer);
+            Revalidator::tell_refusal(&answer);
             revalidator.feed(Input::Answered(request, answer), context);
         }));
         true
@@ -117,11 +117,9 @@ fn refusal(answer: &Result<Answer, Failure>) -> Option<(&str, &'static str)> {
 }
 
 impl Revalidator {
-    /// Says at most once a minute why nothing is confirmed.
-    fn tell_refusal(&mut self, answer: &Result<Answer, Failure>) {
-        if let Some((reason, todo)) = refusal(answer)
-            && self.warned.is_due(reason)
-        {
+    /// Says why nothing is confirmed.
+    fn tell_refusal(answer: &Result<Answer, Failure>) {
+        if let Some((reason, todo)) = refusal(answer) {
             warn!(reason, todo, "pages: Redis does not do what it is asked for; revalidations wait");
         }
     }

@@ -27,7 +27,7 @@ pub(crate) use self::{
     links::CacheLinks,
     messages::{CatchUp, Confirmation, Publish, ReportLog, Retire},
 };
-use super::{Published, alarm::Alarm, warned::Warned};
+use super::{Published, alarm::Alarm};
 use crate::{clock, metrics::LogReport};
 
 /// Drives the cache's core.
@@ -47,7 +47,6 @@ pub(crate) struct Revalidator {
     /// Readers that wait for a position.
     behind: Vec<(LogPosition, oneshot::Sender<()>)>,
     retiring: Vec<oneshot::Sender<()>>,
-    warned: Warned,
 }
 
 /// Who waits for what is published.
@@ -80,7 +79,6 @@ impl Revalidator {
             next_end: Alarm::default(),
             behind: Vec::new(),
             retiring: Vec::new(),
-            warned: Warned::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use callboard_cluster::{cache::flight_table::Takeoff, clock::Instant as CoreInst
 use callboard_protocol::revalidation::{LogPosition, Tag};
 use futures_util::FutureExt as _;
 use tokio::sync::SemaphorePermit;
-use tracing::{Instrument as _, Span, error, info_span, warn};
+use tracing::{Instrument as _, Span, error, error_span, warn};
 
 use crate::{
     PageError, clock,
@@ -81,6 +81,14 @@ impl Source {
         timeline
     }
 
+    /// What the application logs in it names the page, and the request if there is one; what it opens belongs to that.
+    fn log_span(&self) -> Span {
+        let Some(timeline) = &self.timeline else { return error_span!("request", page = self.page.pattern) };
+        let span = timeline.log_span();
+        timeline.follow(&span, Phase::Render);
+        span
+    }
+
     /// Renders. The place is free again when it ended.
     pub(super) async fn render(
         &self,
@@ -103,7 +111,7 @@ impl Source {
         let begun = Instant::now();
         // The inner block makes a panic before the first await one of the page's, too.
         let rendering = AssertUnwindSafe(async { (self.page.render)(&cx).await }).catch_unwind();
-        let rendering = rendering.instrument(self.span());
+        let rendering = rendering.instrument(self.log_span());
         let page = match tokio::time::timeout(self.node.settings.render_timeout, rendering).await {
             Ok(rendered) => rendered.unwrap_or_else(|_| Err(PageError::Failed("panicked".into()))),
             Err(_) => Err(PageError::Failed("took longer than render_timeout".into())),
@@ -118,7 +126,8 @@ impl Source {
             None => page,
         };
         if let Err(PageError::Failed(reason)) = &page {
-            error!(page = self.page.pattern, reason, "page failed");
+            let trace = self.timeline.as_deref().map(Timeline::trace_id);
+            error!(trace, page = self.page.pattern, reason, "page failed");
         }
         let mut all_tags = gathered.all_tags();
         let tags_given = all_tags.len();
@@ -132,14 +141,6 @@ impl Source {
             payload: payload.map(PageBody::new),
         });
         Render { page, private, made_of: MadeOf { gathered, all_tags, tags_given, birth: takeoff.birth, id } }
-    }
-
-    /// What the page opens and logs is within this.
-    fn span(&self) -> Span {
-        let Some(timeline) = &self.timeline else { return info_span!("render", page = self.page.pattern) };
-        let span = info_span!("render", page = self.page.pattern, trace = %timeline.trace_id());
-        timeline.follow(&span, Phase::Render);
-        span
     }
 
     /// Makes a page of a render that anybody may get, and keeps it, unless it has too many tags for that.
