@@ -31,7 +31,12 @@ use super::{
     Traces,
     context::{self, caller, child_of, new_span},
 };
-use crate::{metrics::CallEnd, node::Node, registry::RegisteredAction};
+use crate::{
+    metrics::CallEnd,
+    node::Node,
+    registry::RegisteredAction,
+    status::{ErrorSeen, PartSeen, SlowSeen},
+};
 
 /// A part of what a node does for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +257,53 @@ impl Timeline {
         self.learned().error = Some(error.to_owned());
     }
 
+    /// For whoever looks at the status page.
+    fn remember(&self, learned: &Learned, ended: Instant) {
+        let took = ended.saturating_duration_since(self.begun);
+        let (recent, trace) = (self.traces.recent(), || self.trace_id());
+        let at_ms =
+            |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let call = || learned.call.map(|call| call.to_string());
+        if let Some(code) = &learned.error {
+            recent.failed(ErrorSeen {
+                code: code.clone(),
+                what: self.what(learned),
+                count: 1,
+                at_ms: at_ms(self.at(ended)),
+                trace: trace(),
+                call: call(),
+            });
+        }
+        if recent.is_slow(took) {
+            let since = |at: Instant| at.saturating_duration_since(self.begun).as_secs_f64() * 1000.0;
+            let parts = learned.steps.iter().map(|step| PartSeen {
+                name: step.phase.name(),
+                from_ms: since(step.begun),
+                took_ms: since(step.ended) - since(step.begun),
+            });
+            recent.slow(SlowSeen {
+                what: self.what(learned),
+                at_ms: at_ms(self.began_at),
+                took_ms: took.as_secs_f64() * 1000.0,
+                outcome: learned.outcome.clone(),
+                trace: trace(),
+                call: call(),
+                parts: parts.collect(),
+            });
+        }
+    }
+
+    /// What was asked for; not its path, of which there may be any number.
+    fn what(&self, learned: &Learned) -> String {
+        match (&self.hop, learned.action, learned.route) {
+            (Hop::Receive, Some(Found(action)), _) => format!("{} (for another node)", action.entry.name),
+            (Hop::Accept { .. }, Some(Found(action)), _) => action.entry.name.to_owned(),
+            (Hop::Accept { method, .. }, None, Some(route)) => format!("{method} {route}"),
+            (Hop::Accept { method, .. }, None, None) => format!("{method}, no action"),
+            (Hop::Receive, None, _) => "a call of another node".to_owned(),
+        }
+    }
+
     /// Whether the spans are worth sending.
     fn is_kept(&self, learned: &Learned, ended: Instant) -> bool {
         let is_slow = ended.saturating_duration_since(self.begun) >= self.traces.slow;
@@ -331,6 +383,7 @@ impl Drop for Timeline {
         let learned = self.learned.get_mut().unwrap_or_else(PoisonError::into_inner);
         let learned = std::mem::take(learned);
         let ended = learned.ended.unwrap_or_else(Instant::now);
+        self.remember(&learned, ended);
         if !self.is_kept(&learned, ended) {
             return;
         }
