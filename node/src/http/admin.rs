@@ -50,7 +50,9 @@ pub(super) async fn ask_for_token<B: MessageBody>(
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let refused = HttpResponse::Unauthorized()
-        .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"the admin_token as password\", Bearer"))
+        // On lines of their own: browsers take what follows a comma for a part of the first.
+        .append_header((header::WWW_AUTHENTICATE, "Basic realm=\"Callboard: admin_token as password\""))
+        .append_header((header::WWW_AUTHENTICATE, "Bearer"))
         .body("the admin port asks for `authorization: Bearer TOKEN`, or for TOKEN as password (setting admin_token)\n");
     Ok(request.into_response(refused).map_into_right_body())
 }

@@ -94,11 +94,11 @@ fn hidden(text: &str) -> String {
 settings! {
     /// Where calls and pages are served. Port 0 takes a free one; the first line printed names it.
     listen: String = "127.0.0.1:3000", "HOST:PORT";
-    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`, `/explain`, `/metrics`; and takes `/revalidate`. Keep it
-    /// away from the public.
+    /// Where the node tells about itself: a page at `/`, `/status`, `/healthz`, `/readyz`, `/actions`, `/explain`,
+    /// `/metrics`; and takes `/revalidate`. Keep it away from the public.
     admin: String = "127.0.0.1:3001", "HOST:PORT";
-    /// What whoever asks the admin port has to know, in `authorization: Bearer …`: a text of 16 characters or more. Not asked
-    /// for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin` is no loopback address.
+    /// What whoever asks the admin port has to know, in `authorization: Bearer …`, or in a browser as the password: a text of
+    /// 16 characters or more. Not asked for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin` is no loopback address.
     admin_token: Option<value::Secret> = "", "TEXT", secret;
     /// Whether the admin port may be on another than a loopback address without `admin_token`: only where a network keeps
     /// strangers from it.

@@ -31,7 +31,7 @@ struct Sample {
     pages: u64,
     hits: u64,
     waits: TimesCounted,
-    published: u64,
+    applied: u64,
 }
 
 /// What was counted of the runs of an action.
@@ -65,6 +65,7 @@ pub(crate) struct LastMinute {
     pub(crate) pages_per_s: Series<u64>,
     /// Of the pages: the share from the cache, 0 to 1.
     pub(crate) hit_share: Series<Option<f64>>,
+    /// Entries of the log that were applied here, whichever node they came from.
     pub(crate) revalidations_per_s: Series<u64>,
     /// How long answers waited for what they revalidated.
     pub(crate) wait_p99_ms: Series<Option<f64>>,
@@ -105,7 +106,7 @@ impl History {
                 .map(|result| pages[result as usize])
                 .sum(),
             waits: tally.revalidation_times.counts(),
-            published: node.metrics.told().log.counters.published,
+            applied: node.metrics.told().log.counters.applied,
         });
         if self.samples.len() > SECONDS + 1 {
             self.samples.pop_front();
@@ -142,7 +143,7 @@ impl History {
             p99_ms: percentiles(|sample| &sample.times, 0.99),
             hit_share: pages_per_s.iter().zip(&hits_per_s).map(share).collect(),
             pages_per_s,
-            revalidations_per_s: each(|sample| sample.published),
+            revalidations_per_s: each(|sample| sample.applied),
             wait_p99_ms: percentiles(|sample| &sample.waits, 0.99),
             all_p50_ms: all(|sample| &sample.times, 0.5),
             all_p99_ms: all(|sample| &sample.times, 0.99),

@@ -13,6 +13,8 @@ use crate::html::Html;
 
 mod drawing;
 mod sections;
+#[cfg(test)]
+mod tests;
 
 /// The page, or what of it is sent again.
 pub(crate) struct Page {
@@ -168,22 +170,5 @@ fn bytes(bytes: u64) -> String {
     match unit {
         0 => format!("{bytes} B"),
         unit => format!("{:.1} {}", bytes as f64 / (1_u64 << (10 * unit)) as f64, UNITS[unit]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_as_short_as_they_are_read() {
-        assert_eq!(time_of_day(1_700_000_000_123), "22:13:20 UTC");
-        assert_eq!([0.123, 42.4, 2345.0].map(milliseconds), ["0.12 ms", "42 ms", "2.3 s"]);
-        assert_eq!([0, 1023, 1024, 3 << 40].map(bytes), ["0 B", "1023 B", "1.0 KiB", "3072.0 GiB"]);
-    }
-
-    #[test]
-    fn what_others_wrote_is_text() {
-        assert_eq!(code("<b>").as_str(), "<code>&lt;b&gt;</code>");
     }
 }

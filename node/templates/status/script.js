@@ -52,6 +52,6 @@ events.onmessage = (event) => {
   show();
 };
 events.onerror = () => {
-  if (events.readyState === EventSource.CLOSED) tell("too many watch this node; reload to try again", true);
+  if (events.readyState === EventSource.CLOSED) tell("turned away: too many watch this node; reload to try again", true);
   else tell("the node does not answer; what is shown is old", true);
 };

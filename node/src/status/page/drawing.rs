@@ -51,8 +51,10 @@ pub(super) fn bar(from: f64, width: f64) -> Html {
 
 /// The colour of the member at this place: neighbours differ most.
 fn colour(place: usize) -> String {
+    const BLUE: f64 = 210.0;
     const GOLDEN_ANGLE: f64 = 137.508;
-    format!("hsl({:.0} 60% {}%)", place as f64 * GOLDEN_ANGLE % 360.0, [52, 40, 64][place % 3])
+    // Lighter and darker by turns, for whoever sees no difference between red and green.
+    format!("hsl({:.0} 60% {}%)", (BLUE + place as f64 * GOLDEN_ANGLE) % 360.0, [45, 65, 30][place % 3])
 }
 
 /// What stands for a member in the map.
