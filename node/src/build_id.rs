@@ -5,7 +5,7 @@ use std::{fmt, fs::File, io::Read};
 use sha2::{Digest, Sha256};
 
 /// The first 16 bytes of the SHA-256 of the executable.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BuildId([u8; 16]);
 
 impl BuildId {
@@ -35,6 +35,11 @@ impl BuildId {
     /// As members tell it each other.
     pub(crate) fn as_u128(self) -> u128 {
         u128::from_be_bytes(self.0)
+    }
+
+    /// As another member told it.
+    pub(crate) fn from_u128(number: u128) -> Self {
+        Self(number.to_be_bytes())
     }
 }
 

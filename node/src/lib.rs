@@ -47,6 +47,7 @@ mod retained;
 mod session;
 mod settings;
 mod state;
+mod status;
 mod telemetry;
 
 pub use app::{App, Running, Start};

@@ -20,6 +20,7 @@ use crate::{
     retained::Retained,
     settings::Settings,
     state::State,
+    status::Kept,
     telemetry::Traces,
 };
 
@@ -52,6 +53,7 @@ pub(crate) struct Node {
     /// What is kept for idempotency keys.
     pub(crate) retained: Retained,
     pub(crate) drain: Drain,
+    pub(crate) status: Kept,
 }
 
 impl Node {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::atomic::AtomicUsize,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -150,6 +150,24 @@ pub(crate) struct RegisteredAction {
     pub(crate) reference: ActionReference,
     /// Calls that run now.
     pub(crate) running: AtomicUsize,
+    /// What became of the runs on this node.
+    pub(crate) ran: RunCount,
+}
+
+/// Runs of one action that ended on this node.
+#[derive(Debug, Default)]
+pub(crate) struct RunCount {
+    pub(crate) runs: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) micros: AtomicU64,
+}
+
+impl RunCount {
+    pub(crate) fn add(&self, took: Duration, is_failed: bool) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(is_failed), Ordering::Relaxed);
+        self.micros.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+    }
 }
 
 /// Everything that can be called or rendered.
@@ -233,6 +251,7 @@ impl Registry {
             label,
             reference,
             running: AtomicUsize::new(0),
+            ran: RunCount::default(),
         }));
         self.actions.insert(id, registered);
         self.by_name.insert(entry.name, registered);

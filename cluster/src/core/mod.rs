@@ -25,7 +25,7 @@ mod state;
 mod transfers;
 mod watch;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use callboard_protocol::{
     ActionId,
@@ -166,13 +166,19 @@ impl Core {
         candidates.first().is_some_and(|first| self.boot() != Some(*first))
     }
 
-    /// The slots that this node owns, by the view that it applies.
+    /// Who owns each slot, by the view that this node applies; nobody where all members leave.
     #[must_use]
-    pub fn owned_slots(&self) -> BTreeSet<Slot> {
-        let (Some(view), Some(me)) = (self.view(), self.boot()) else { return BTreeSet::new() };
-        let staying = view.members.iter().filter(|(_, member)| !member.draining);
-        let boots: Vec<Boot> = staying.map(|(boot, _)| *boot).collect();
-        Slot::all().filter(|slot| placement::owner_of(*slot, boots.iter().copied()) == Some(me)).collect()
+    pub fn slot_owners(&self) -> Vec<Option<Boot>> {
+        let members = self.view().into_iter().flat_map(|view| &view.members);
+        let staying: Vec<Boot> =
+            members.filter(|(_, member)| !member.draining).map(|(boot, _)| *boot).collect();
+        Slot::all().map(|slot| placement::owner_of(slot, staying.iter().copied())).collect()
+    }
+
+    /// For how long the lease of another member has stood still, as far as this node has seen.
+    #[must_use]
+    pub fn lease_unmoved(&self, member: Boot, now: Instant) -> Option<Duration> {
+        self.watch.unmoved(member, now)
     }
 
     /// The view that this node applies.

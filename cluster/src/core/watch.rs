@@ -1,6 +1,9 @@
 //! Watching the leases of others: a lease that stands still for too long ends its session.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use callboard_protocol::identity::Boot;
 
@@ -30,6 +33,13 @@ struct Seen {
     counter: u64,
     since: Instant,
     last: Instant,
+}
+
+impl Watch {
+    /// For how long a lease has stood still; `None` of one that was never seen.
+    pub(crate) fn unmoved(&self, boot: Boot, now: Instant) -> Option<Duration> {
+        self.seen.get(&boot).map(|seen| now.since(seen.since))
+    }
 }
 
 impl Core {

@@ -121,7 +121,8 @@ pub(super) async fn act(
         settled: Settled::Thrown(panicked(&*panic)),
         effects: effects.take(),
     });
-    info.node.metrics.ran(action, begun.elapsed());
+    let took = begun.elapsed();
+    info.node.metrics.ran(action, took);
     info.timeline.over(Phase::Run, begun);
     let mistake = outcome.effects.revalidations.iter().find_map(|asked| asked.check().err());
     if let (Some(mistake), Settled::Value(_)) = (mistake, &outcome.settled) {
@@ -131,6 +132,7 @@ pub(super) async fn act(
             private: format!("the action revalidated {mistake}"),
         });
     }
+    action.ran.add(took, matches!(outcome.settled, Settled::Thrown(_)));
     if let Settled::Thrown(thrown) = &outcome.settled {
         let trace = info.timeline.trace_id();
         warn!(call = %info.id, %trace, action = action.entry.name, code = %thrown.code, error = thrown.private, "action failed");

@@ -30,6 +30,7 @@ use crate::{
     retained::Retained,
     settings::Settings,
     state::State,
+    status::Kept,
     telemetry::{self, Traces},
 };
 
@@ -115,6 +116,7 @@ pub(crate) async fn start(app: App, settings: Settings) -> anyhow::Result<Arc<No
         traces,
         retained: Retained::new(&settings),
         drain: Drain::default(),
+        status: Kept::new(app.name),
         settings,
     });
     let workers = members::start_slot_workers(&node.settings);

@@ -1,4 +1,4 @@
-//! The admin port: is the node alive, does it take calls, what can be called, what is kept and why.
+//! The admin port: how the node stands, is it alive, does it take calls, what can be called, what is kept and why.
 
 use std::sync::Arc;
 
@@ -12,11 +12,14 @@ use actix_web::{
 };
 use subtle::ConstantTimeEq as _;
 
-use super::{explain::explain, webhook::revalidate};
+use super::{explain::explain, status, webhook::revalidate};
 use crate::{manifest, node::Node};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
+        .route("/", web::get().to(status::page))
+        .route("/status", web::get().to(status::json))
+        .route("/status/events", web::get().to(status::events))
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz))
         .route("/metrics", web::get().to(metrics))
@@ -36,16 +39,29 @@ pub(super) async fn ask_for_token<B: MessageBody>(
     let token = node(request.request()).settings.admin_token.as_ref();
     let is_let_in = token.is_none_or(|token| {
         let asked = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-        let given = asked.and_then(|text| text.strip_prefix(b"Bearer "));
-        OPEN.contains(&request.path()) || given.is_some_and(|given| token.as_bytes().ct_eq(given).into())
+        let is_it = |given: &[u8]| token.as_bytes().ct_eq(given).into();
+        let is_known = asked.is_some_and(|text| match text.strip_prefix(b"Bearer ") {
+            Some(given) => is_it(given),
+            None => password(text).is_some_and(|given| is_it(&given)),
+        });
+        OPEN.contains(&request.path()) || is_known
     });
     if is_let_in {
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let refused = HttpResponse::Unauthorized()
-        .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
-        .body("the admin port asks for `authorization: Bearer TOKEN` (setting admin_token)\n");
+        // On lines of their own: browsers take what follows a comma for a part of the first.
+        .append_header((header::WWW_AUTHENTICATE, "Basic realm=\"Callboard: admin_token as password\""))
+        .append_header((header::WWW_AUTHENTICATE, "Bearer"))
+        .body("the admin port asks for `authorization: Bearer TOKEN`, or for TOKEN as password (setting admin_token)\n");
     Ok(request.into_response(refused).map_into_right_body())
+}
+
+/// What a browser sends that asked a person, under whatever name.
+fn password(authorization: &[u8]) -> Option<Vec<u8>> {
+    let credentials = data_encoding::BASE64.decode(authorization.strip_prefix(b"Basic ")?).ok()?;
+    let colon = memchr::memchr(b':', &credentials)?;
+    Some(credentials[colon + 1..].to_vec())
 }
 
 /// The process answers.
@@ -80,6 +96,6 @@ async fn metrics(request: HttpRequest) -> HttpResponse {
     }
 }
 
-fn node(request: &HttpRequest) -> &Arc<Node> {
+pub(super) fn node(request: &HttpRequest) -> &Arc<Node> {
     request.app_data().expect("the server was made with a node")
 }

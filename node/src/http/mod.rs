@@ -15,6 +15,7 @@ mod parts;
 mod respond;
 mod server;
 mod spill;
+mod status;
 mod streamed;
 mod webhook;
 

@@ -5,11 +5,11 @@
 
 mod definitions;
 mod observed;
-mod process;
+pub(crate) mod process;
 mod report;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -28,10 +28,13 @@ use prometheus::{Encoder as _, TextEncoder};
 
 pub use self::definitions::{Metric, MetricKind, MetricLabel};
 pub(crate) use self::observed::observe;
-pub(crate) use self::report::{LogReport, MembershipReport, Miss, PageResult, Tally, report_each_second};
+pub(crate) use self::report::{
+    ClusterSeen, LogReport, MemberSeen, MembershipReport, Miss, PageResult, Tally, report_each_second,
+};
 use crate::{
     registry::{Class, RegisteredAction},
     settings::Settings,
+    status::Recent,
     telemetry::Collector,
 };
 
@@ -57,6 +60,8 @@ pub(crate) struct Metrics {
     revalidation_wait: Histogram<f64>,
     /// What is counted without an instrument.
     pub(crate) tally: Tally,
+    /// What went wrong and what took long.
+    pub(crate) recent: Recent,
     told: Mutex<Told>,
 }
 
@@ -117,6 +122,7 @@ impl Metrics {
             render_duration: histogram(&meter, &definitions::RENDER_DURATION),
             revalidation_wait: histogram(&meter, &definitions::REVALIDATION_WAIT),
             tally: Tally::default(),
+            recent: Recent::default(),
             told: Mutex::default(),
             provider,
         }))
@@ -128,7 +134,12 @@ impl Metrics {
             Some(action) => (action.label, action.entry.class.as_str()),
             None => (NONE, NONE),
         };
-        let outcome = static_outcome(end.outcome);
+        let place = Tally::OUTCOMES.iter().position(|known| *known == end.outcome);
+        // Whatever else stood there, nobody knows what it came to.
+        let place = place.unwrap_or(Tally::OUTCOMES.len() - 1);
+        self.tally.outcomes[place].fetch_add(1, Ordering::Relaxed);
+        self.tally.call_times.add(took);
+        let outcome = Tally::OUTCOMES[place];
         let labels = [
             KeyValue::new("action", action),
             KeyValue::new("class", class),
@@ -172,6 +183,7 @@ impl Metrics {
 
     /// What an action revalidated is everywhere, or nobody knows.
     pub(crate) fn revalidated(&self, is_confirmed: bool, took: Duration) {
+        self.tally.revalidation_times.add(took);
         let confirmed = if is_confirmed { "yes" } else { "no" };
         self.revalidation_wait.record(took.as_secs_f64(), &[KeyValue::new("confirmed", confirmed)]);
     }
@@ -238,11 +250,6 @@ fn begin_at_zero(errors: &Counter<u64>, redis_failures: &Counter<u64>) {
     for command in ["renew", "send", "log-renew", "log-publish"] {
         redis_failures.add(0, &[KeyValue::new("command", command)]);
     }
-}
-
-/// As one of the texts that the label may have.
-fn static_outcome(outcome: &str) -> &'static str {
-    ["done", "failed", "not-run"].into_iter().find(|known| *known == outcome).unwrap_or("unknown")
 }
 
 fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {

@@ -107,7 +107,7 @@ impl Observed {
     }
 
     fn cluster(&self) {
-        self.told(&d::MEMBERS, |told| told.membership.members as f64);
+        self.told(&d::MEMBERS, |told| told.membership.seen.members.len() as f64);
         self.told(&d::VIEW_VERSION, |told| {
             told.membership.view_version.map_or(0.0, |version| version.as_u64() as f64)
         });

@@ -9,31 +9,31 @@ use rustix::{
 };
 
 /// Processor time so far, in seconds.
-pub(super) fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Memory in RAM, in bytes; `None` where there is no `/proc`.
-pub(super) fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let sizes = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = sizes.split(' ').nth(1)?.parse().ok()?;
     Some(pages * page_size() as u64)
 }
 
 /// Open files; `None` where there is no `/proc`.
-pub(super) fn open_files() -> Option<usize> {
+pub(crate) fn open_files() -> Option<usize> {
     // One is the folder that is read.
     Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
 }
 
 /// How many there may be; `None` for any number.
-pub(super) fn open_files_max() -> Option<u64> {
+pub(crate) fn open_files_max() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
 /// Seconds since 1970.
-pub(super) fn unix_seconds() -> f64 {
+pub(crate) fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

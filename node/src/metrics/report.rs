@@ -9,12 +9,14 @@ use std::{
 };
 
 use callboard_cluster::{cache, clock::Instant, core, core::SessionState};
-use callboard_protocol::identity::ViewVersion;
+use callboard_protocol::identity::{Boot, ViewVersion};
 use tokio::time::timeout;
 
 use crate::{
     actors::{Report, ReportLog},
+    build_id::BuildId,
     node::Node,
+    status::Times,
 };
 
 /// How the membership stands.
@@ -23,7 +25,7 @@ pub(crate) struct MembershipReport {
     pub(crate) counters: core::Counters,
     pub(crate) state: Option<SessionState>,
     pub(crate) view_version: Option<ViewVersion>,
-    pub(crate) members: usize,
+    pub(crate) seen: Arc<ClusterSeen>,
     pub(crate) slots_owned: usize,
     pub(crate) slot_moves: u64,
     /// Until when it may start calls.
@@ -37,6 +39,33 @@ pub(crate) struct MembershipReport {
     pub(crate) depth: usize,
 }
 
+/// Who is there, as the membership sees it.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterSeen {
+    pub(crate) me: Option<Boot>,
+    /// Whether keyed calls may run.
+    pub(crate) open: bool,
+    pub(crate) members: Vec<MemberSeen>,
+    /// Who owns each slot.
+    pub(crate) owners: Arc<[Option<Boot>]>,
+    /// Sessions that are gone and left something.
+    pub(crate) orphans: usize,
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub(crate) struct MemberSeen {
+    pub(crate) boot: Boot,
+    pub(crate) build: BuildId,
+    pub(crate) draining: bool,
+    /// Up to which version it applies the view.
+    pub(crate) acked: ViewVersion,
+    /// Slots that it does not own any more and still runs calls of.
+    pub(crate) busy: usize,
+    /// For how long its lease has stood still, if this node looks at it.
+    pub(crate) lease_unmoved: Option<Duration>,
+}
+
 /// How the copy of the log stands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogReport {
@@ -46,6 +75,10 @@ pub(crate) struct LogReport {
 /// What is counted with every page, frame and span.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// Calls, by [`Tally::OUTCOMES`].
+    pub(crate) outcomes: [AtomicU64; Self::OUTCOMES.len()],
+    pub(crate) call_times: Times,
+    pub(crate) revalidation_times: Times,
     pub(crate) pages: [AtomicU64; PageResult::ALL.len()],
     pub(crate) misses: [AtomicU64; Miss::ALL.len()],
     pub(crate) coalesced: AtomicU64,
@@ -107,6 +140,11 @@ impl PageResult {
             Self::None => "none",
         }
     }
+
+    /// Whether what was kept was served.
+    pub(crate) fn is_kept(self) -> bool {
+        matches!(self, Self::Hit | Self::Stale | Self::StaleIfError | Self::FencedHit)
+    }
 }
 
 /// Why nothing that is kept was served.
@@ -132,6 +170,9 @@ impl Miss {
 }
 
 impl Tally {
+    /// What a call can come to.
+    pub(crate) const OUTCOMES: [&str; 4] = ["done", "failed", "not-run", "unknown"];
+
     /// A request for a page was answered.
     pub(crate) fn page(&self, result: PageResult) {
         self.pages[result as usize].fetch_add(1, Ordering::Relaxed);
@@ -173,5 +214,6 @@ pub(crate) async fn report_each_second(node: Weak<Node>) {
         each.tick().await;
         let Some(node): Option<Arc<Node>> = node.upgrade() else { return };
         node.refresh_metrics().await;
+        node.status.tick(&node);
     }
 }

@@ -47,7 +47,11 @@ macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $unit:literal $(, $secret:ident)?;)*) => {
         /// The settings of a node, all of them checked.
         #[derive(Clone)]
-        pub struct Settings { $($(#[doc = $doc])+ pub $name: $type,)* }
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $name: $type,)*
+            /// What was written for each of them, in the order of the table; of a secret, nothing.
+            written: Vec<String>,
+        }
 
         impl Settings {
             /// Every setting, in the order of the documentation.
@@ -65,10 +69,16 @@ macro_rules! settings {
             ///
             /// The name of a setting and why its text is not a value of it.
             fn from_texts(text: impl Fn(&str) -> Option<String>) -> Result<Self, (&'static str, String)> {
-                Ok(Self { $($name: {
-                    let text = text(stringify!($name)).unwrap_or_else(|| $default.to_owned());
-                    SettingValue::parse(&text).map_err(|reason| (stringify!($name), reason))?
-                },)* })
+                let mut written = Vec::with_capacity(Self::TABLE.len());
+                Ok(Self {
+                    $($name: {
+                        let text = text(stringify!($name)).unwrap_or_else(|| $default.to_owned());
+                        let value = SettingValue::parse(&text).map_err(|reason| (stringify!($name), reason))?;
+                        written.push(if settings!(@secret $($secret)?) { hidden(&text) } else { text });
+                        value
+                    },)*
+                    written,
+                })
             }
         }
     };
@@ -76,14 +86,19 @@ macro_rules! settings {
     (@secret secret) => { true };
 }
 
+/// What is shown of a secret: whether there is one.
+fn hidden(text: &str) -> String {
+    if text.is_empty() { String::new() } else { "(hidden)".to_owned() }
+}
+
 settings! {
     /// Where calls and pages are served. Port 0 takes a free one; the first line printed names it.
     listen: String = "127.0.0.1:3000", "HOST:PORT";
-    /// Where the node tells about itself: `/healthz`, `/readyz`, `/actions`, `/explain`, `/metrics`; and takes `/revalidate`. Keep it
-    /// away from the public.
+    /// Where the node tells about itself: a page at `/`, `/status`, `/healthz`, `/readyz`, `/actions`, `/explain`,
+    /// `/metrics`; and takes `/revalidate`. Keep it away from the public.
     admin: String = "127.0.0.1:3001", "HOST:PORT";
-    /// What whoever asks the admin port has to know, in `authorization: Bearer …`: a text of 16 characters or more. Not asked
-    /// for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin` is no loopback address.
+    /// What whoever asks the admin port has to know, in `authorization: Bearer …`, or in a browser as the password: a text of
+    /// 16 characters or more. Not asked for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin` is no loopback address.
     admin_token: Option<value::Secret> = "", "TEXT", secret;
     /// Whether the admin port may be on another than a loopback address without `admin_token`: only where a network keeps
     /// strangers from it.
@@ -282,6 +297,13 @@ settings! {
     log_format: value::LogFormat = "pretty", "pretty or json";
 }
 
+impl Settings {
+    /// Each setting and what was written for it, or its default; of a secret no more than whether there is one.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static Setting, &str)> {
+        Self::TABLE.iter().zip(self.written.iter().map(String::as_str))
+    }
+}
+
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
@@ -307,5 +329,9 @@ mod tests {
         let settings =
             Settings::from_texts(|name| (name == "keys").then(|| "1:c2VjcmV0".into())).expect("parses");
         assert!(!format!("{settings:?}").contains("c2VjcmV0"));
+        let shown: Vec<_> = settings.shown().collect();
+        assert!(shown.iter().all(|(_, text)| !text.contains("c2VjcmV0")));
+        let of = |name: &str| shown.iter().find(|(setting, _)| setting.name == name).expect("is one").1;
+        assert_eq!((of("keys"), of("admin_token"), of("calls_max")), ("(hidden)", "", "10000"));
     }
 }

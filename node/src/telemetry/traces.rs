@@ -21,7 +21,7 @@ use rand::RngExt as _;
 use tracing::warn;
 
 use super::Collector;
-use crate::{metrics::Metrics, settings::Settings};
+use crate::{metrics::Metrics, settings::Settings, status::Recent};
 
 /// Spans of one request to the collector.
 const BATCH_MAX: usize = 512;
@@ -79,6 +79,11 @@ impl Traces {
     /// Whether a call is traced from its beginning: as its caller says, else by chance.
     pub(super) fn is_sampled(&self, caller: Option<&SpanContext>) -> bool {
         caller.map_or_else(|| rand::rng().random_bool(self.ratio), SpanContext::is_sampled)
+    }
+
+    /// What is remembered of requests, traced or not.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.metrics.recent
     }
 
     /// Whether there is anybody to tell.

@@ -181,7 +181,7 @@ impl Membership {
         let seen = (self.state, self.core.view().map(|view| view.version));
         if self.told != Some(seen) {
             self.told = Some(seen);
-            self.counted.slots(self.core.owned_slots());
+            self.counted.slots(self.core.slot_owners(), self.core.boot());
             self.share_places();
         }
     }

@@ -4,8 +4,11 @@
 //! Every call has one, traced or not, so that one that fails or is slow can be looked at although nobody asked for that
 //! before. What is recorded goes to the collector when the last who holds it lets go.
 
+mod phase;
+mod remembered;
+mod spans;
+
 use std::{
-    borrow::Cow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -18,94 +21,16 @@ use actix_web::{
     },
 };
 use callboard_protocol::{action::CallId, headers};
-use opentelemetry::{
-    InstrumentationScope, KeyValue,
-    trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags},
-};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-use opentelemetry_semantic_conventions::attribute::{
-    ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, URL_PATH,
-};
+use opentelemetry::trace::{SpanContext, SpanId};
 use tracing::{Span, error_span};
 
+pub(crate) use self::phase::Phase;
 use super::{
     Traces,
     application::{AllOpened, Place, Within},
     context::{self, caller, child_of, new_span},
 };
 use crate::{metrics::CallEnd, node::Node, registry::RegisteredAction};
-
-/// A part of what a node does for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Origin, signature and guard.
-    Verify,
-    /// The body comes, and becomes values.
-    Decode,
-    /// Bound values are opened, and it is found out who runs it.
-    Place,
-    /// It waits for its turn.
-    QueueWait,
-    /// Another node runs it: until its answer is back.
-    Carry,
-    /// It waits for its place in a frame to that node.
-    Send,
-    /// Redis takes that frame.
-    Redis,
-    /// The function runs.
-    Run,
-    /// What it revalidated gets its place in the log, and every node has it.
-    Publish,
-    /// That place is known, and other nodes are waited for.
-    AckWait,
-    /// The answer is written.
-    Respond,
-    /// The cache is asked.
-    Cache,
-    /// A page is rendered.
-    Render,
-    /// A page is rendered for a request that came before.
-    Join,
-}
-
-impl Phase {
-    /// The name of its span.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Decode => "decode",
-            Self::Place => "place",
-            Self::QueueWait => "queue wait",
-            Self::Carry => "carry",
-            Self::Send => "send",
-            Self::Redis => "redis",
-            Self::Run => "run",
-            Self::Publish => "publish",
-            Self::AckWait => "ack wait",
-            Self::Respond => "respond",
-            Self::Cache => "cache",
-            Self::Render => "render",
-            Self::Join => "join",
-        }
-    }
-
-    fn kind(self) -> SpanKind {
-        match self {
-            Self::Carry => SpanKind::Producer,
-            Self::Redis => SpanKind::Client,
-            _ => SpanKind::Internal,
-        }
-    }
-
-    /// The phase that it is a part of, if it is one of a part.
-    fn whole(self) -> Option<Self> {
-        match self {
-            Self::Send | Self::Redis => Some(Self::Carry),
-            Self::AckWait => Some(Self::Publish),
-            _ => None,
-        }
-    }
-}
 
 /// How a request came.
 #[derive(Clone, Debug)]
@@ -346,111 +271,6 @@ impl Timeline {
     fn at(&self, instant: Instant) -> SystemTime {
         self.began_at + instant.saturating_duration_since(self.begun)
     }
-
-    fn span(
-        &self,
-        name: impl Into<Cow<'static, str>>,
-        span: SpanId,
-        begun: Instant,
-        ended: Instant,
-    ) -> SpanData {
-        // Whatever was decided at first: it is sent, so whoever gets it is to keep it.
-        let state = self.own.trace_state().clone();
-        let context = SpanContext::new(self.own.trace_id(), span, TraceFlags::SAMPLED, false, state);
-        SpanData {
-            span_context: context,
-            parent_span_id: self.own.span_id(),
-            parent_span_is_remote: false,
-            span_kind: SpanKind::Internal,
-            name: name.into(),
-            start_time: self.at(begun),
-            end_time: self.at(ended),
-            attributes: Vec::new(),
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links: SpanLinks::default(),
-            status: Status::Unset,
-            instrumentation_scope: InstrumentationScope::builder("callboard").build(),
-        }
-    }
-
-    /// The span of the whole, under the one that made the request.
-    fn root(&self, learned: &Learned, ended: Instant) -> SpanData {
-        let (name, kind) = match (&self.hop, learned.action, learned.route) {
-            (Hop::Receive, ..) => ("receive".into(), SpanKind::Consumer),
-            (Hop::Accept { .. }, Some(Found(action)), _) => (action.entry.name.into(), SpanKind::Server),
-            (Hop::Accept { method, .. }, None, Some(route)) => {
-                (format!("{method} {route}"), SpanKind::Server)
-            }
-            (Hop::Accept { method, .. }, None, None) => (method.to_string(), SpanKind::Server),
-        };
-        let mut root = self.span(name, self.own.span_id(), self.begun, ended);
-        root.span_kind = kind;
-        root.parent_span_id = self.caller.as_ref().map_or(SpanId::INVALID, SpanContext::span_id);
-        root.parent_span_is_remote = self.caller.is_some();
-        let mut add = |name: &'static str, value: Option<String>| {
-            root.attributes.extend(value.map(|value| KeyValue::new(name, value)));
-        };
-        if let Hop::Accept { method, path } = &self.hop {
-            add(HTTP_REQUEST_METHOD, Some(method.to_string()));
-            add(URL_PATH, Some(path.clone()));
-        }
-        add(HTTP_ROUTE, learned.route.map(str::to_owned));
-        add("callboard.action", learned.action.map(|Found(action)| action.entry.name.to_owned()));
-        add("callboard.class", learned.action.map(|Found(action)| action.entry.class.as_str().to_owned()));
-        add("callboard.call_id", learned.call.map(|call| call.to_string()));
-        add("callboard.outcome", learned.outcome.clone());
-        add(ERROR_TYPE, learned.error.clone());
-        if learned.opened.left_out > 0 {
-            root.attributes.push(KeyValue::new("callboard.spans_left_out", learned.opened.left_out));
-        }
-        if let Some(status) = learned.status {
-            root.attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
-        }
-        if let Some(error) = &learned.error {
-            root.status = Status::error(error.clone());
-        }
-        root
-    }
-}
-
-impl Timeline {
-    /// All of them, each below the one that it is a part of.
-    fn spans(&self, mut learned: Learned, ended: Instant) -> Vec<SpanData> {
-        let mut spans = vec![self.root(&learned, ended)];
-        if let Some(handed) = learned.carry.filter(|_| learned.has(Phase::Send) && !learned.has(Phase::Carry))
-        {
-            // Its client went away meanwhile.
-            learned.steps.push(Step { phase: Phase::Carry, begun: handed.at, ended });
-        }
-        let named = |step: &Step| match (step.phase, learned.carry) {
-            (Phase::Carry, Some(handed)) => (step.phase, handed.span),
-            _ => (step.phase, new_span()),
-        };
-        let phases: Vec<_> = learned.steps.iter().map(named).collect();
-        let below = |whole: Phase| {
-            let found = phases.iter().find(|(phase, _)| *phase == whole);
-            found.map_or(self.own.span_id(), |(_, span)| *span)
-        };
-        spans.extend(learned.steps.iter().zip(&phases).map(|(step, (phase, span))| {
-            let mut span = self.span(phase.name(), *span, step.begun, step.ended);
-            span.parent_span_id = phase.whole().map_or(span.parent_span_id, below);
-            span.span_kind = phase.kind();
-            span
-        }));
-        let opened = learned.opened.spans;
-        let ids: Vec<_> = opened.iter().map(|_| new_span()).collect();
-        spans.extend(opened.into_iter().zip(&ids).map(|(opened, id)| {
-            let mut span = self.span(opened.name, *id, opened.begun, opened.ended.unwrap_or(ended));
-            span.parent_span_id = match opened.within {
-                Within::Phase(phase) => below(phase),
-                Within::Span(outer) => ids[outer],
-            };
-            span.attributes = opened.fields;
-            span
-        }));
-        spans
-    }
 }
 
 impl Drop for Timeline {
@@ -458,6 +278,7 @@ impl Drop for Timeline {
         let learned = self.learned.get_mut().unwrap_or_else(PoisonError::into_inner);
         let learned = std::mem::take(learned);
         let ended = learned.ended.unwrap_or_else(Instant::now);
+        self.remember(&learned, ended);
         if self.is_kept(&learned, ended) {
             self.traces.send(self.spans(learned, ended));
         }
