@@ -150,6 +150,16 @@ fn a_flood_of_failing_calls_is_a_few_lines_and_the_number_of_the_others() {
     assert!(is_id(&panicked["span"]["call"]) && is_id(&panicked["span"]["trace"]), "{panicked}");
 }
 
+#[test]
+fn a_panic_is_told_where_the_log_takes_none() {
+    let node = Node::start(&[("log", "off")]);
+    node.request(&node.reference("panic_now")).body("[]").send().and_then(Response::text).unwrap();
+
+    let log = node.stop();
+
+    assert!(log.contains("panicked at examples/workload/src/main.rs"), "{log}");
+}
+
 const KEYS: &str = "7:c2VjcmV0IG9mIHRoZSBrZXkgcmluZywgMzIgYnl0ZXM=";
 
 /// Sends calls of all kinds with a text in them that is nobody's business, and asks the admin port.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tracing::{Dispatch, error, field::display};
+use tracing::{Dispatch, Level, enabled, error, field::display};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
     filter::FilterExt as _,
@@ -59,9 +59,14 @@ impl Drop for Logs {
 }
 
 /// From here on, panics are lines of the log like all others: in its format, and left out where they repeat themselves. Only
-/// for a process that is a node and nothing else.
+/// for a process that is a node and nothing else. Where the log takes none, they are told as of any other program: a process
+/// that ends by one does not do so without a word.
 pub(crate) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
+        if !enabled!(Level::ERROR) {
+            return before(panic);
+        }
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| display(backtrace));
         let place = panic.location().map(display);
