@@ -24,6 +24,13 @@ impl Collector {
     /// What is wrong with them.
     pub(crate) fn of(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
+        let place = endpoint.split_once("://").map_or(&**endpoint, |(_, place)| place);
+        if place.split('/').next().is_some_and(|host| host.contains('@')) {
+            // Not the text: it may be a secret, which nobody would be told, as it is not sent.
+            bail!(
+                "setting otlp_endpoint: no name and password stand in it; otlp_headers may hold `authorization`"
+            );
+        }
         let is_http = ["http://", "https://"].iter().any(|scheme| {
             endpoint.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
         });
@@ -80,6 +87,8 @@ mod tests {
             let error = of(&[("otlp_endpoint", endpoint)]).expect_err("is none").to_string();
             assert!(error.starts_with("setting otlp_endpoint") && error.contains(endpoint), "{error}");
         }
+        let error = of(&[("otlp_endpoint", "http://name:s3cret@c:4318")]).expect_err("none").to_string();
+        assert!(error.contains("otlp_headers") && !error.contains("s3cret"), "{error}");
         let error =
             of(&[("otlp_endpoint", "http://c"), ("otlp_headers", "s3cret")]).expect_err("none").to_string();
         assert!(error.contains("otlp_headers") && !error.contains("s3cret"), "{error}");
