@@ -76,7 +76,7 @@ impl Watching {
         Self { node, _permit: permit, each, sent: Vec::new() }
     }
 
-    /// What is not as it was sent. Where all is, it is a comment: whoever listens sees that the node lives.
+    /// What is not as it was sent. Where all is, it is nothing: whoever listens hears that the node lives.
     fn change(&mut self) -> Result<String, askama::Error> {
         let now = Page::of(&Status::of(&self.node))?.sections;
         let changed: serde_json::Map<_, _> = now
@@ -85,12 +85,8 @@ impl Watching {
             .map(|section| (section.id.to_owned(), section.html.as_str().into()))
             .collect();
         self.sent = now;
-        Ok(if changed.is_empty() {
-            ":\n\n".to_owned()
-        } else {
-            // On one line, as JSON escapes the others.
-            format!("data: {}\n\n", serde_json::Value::Object(changed))
-        })
+        // On one line, as JSON escapes the others.
+        Ok(format!("data: {}\n\n", serde_json::Value::Object(changed)))
     }
 }
 

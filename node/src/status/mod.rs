@@ -314,10 +314,11 @@ fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }
 
-/// Below 0 what is over. What never ends has a year.
+/// What is told to be left of what never ends: a year.
+const ENDLESS_MS: i64 = 365 * 24 * 3_600_000;
+
+/// Below 0 what is over.
 fn millis_left(until: CoreInstant, now: CoreInstant) -> i64 {
-    const YEAR: Duration = Duration::from_hours(24 * 365);
-    let left = if until >= now { until.since(now) } else { now.since(until) };
-    let left = millis(left.min(YEAR)).cast_signed();
-    if until >= now { left } else { -left }
+    let within = |left: Duration| millis(left).min(ENDLESS_MS.unsigned_abs()).cast_signed();
+    if until >= now { within(until.since(now)) } else { -within(now.since(until)) }
 }

@@ -119,6 +119,8 @@ struct Row {
 
 /// A slow request and its parts.
 struct Line {
+    /// Tells it from the others, also once a slower one stands before it.
+    key: String,
     what: String,
     at: String,
     took: String,

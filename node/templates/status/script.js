@@ -31,9 +31,13 @@ function show() {
   }
 }
 
-function tell(text, isLost) {
+// Why what is shown is old, if it is.
+let trouble = "";
+
+function tell() {
+  const text = trouble || (paused ? "paused" : "live");
   if (live.textContent !== text) live.textContent = text;
-  live.classList.toggle("lost", isLost);
+  live.classList.toggle("lost", trouble !== "");
 }
 
 pause.hidden = false;
@@ -41,17 +45,39 @@ pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
   pause.textContent = paused ? "Go on" : "Pause";
-  tell(paused ? "paused" : "live", false);
+  tell();
   show();
 });
 
-const events = new EventSource("status/events");
-events.onmessage = (event) => {
-  for (const [id, html] of Object.entries(JSON.parse(event.data))) waiting.set(id, html);
-  if (!paused) tell("live", false);
-  show();
-};
-events.onerror = () => {
-  if (events.readyState === EventSource.CLOSED) tell("turned away: too many watch this node; reload to try again", true);
-  else tell("the node does not answer; what is shown is old", true);
-};
+const SILENT = "the node does not answer; what is shown is old";
+const TURNED_AWAY = "turned away: too many watch this node; reload to try again";
+// The node says something each second.
+const SILENT_MS = 5000;
+let events;
+let heard;
+
+function listen() {
+  heard = performance.now();
+  events = new EventSource("status/events");
+  events.onmessage = (event) => {
+    heard = performance.now();
+    for (const [id, html] of Object.entries(JSON.parse(event.data))) waiting.set(id, html);
+    trouble = "";
+    tell();
+    show();
+  };
+  events.onerror = () => {
+    trouble = events.readyState === EventSource.CLOSED ? TURNED_AWAY : SILENT;
+    tell();
+  };
+}
+
+listen();
+// Of a node that hangs, or behind a network that forgot the connection, the browser hears no error.
+setInterval(() => {
+  if (events.readyState === EventSource.CLOSED || performance.now() - heard < SILENT_MS) return;
+  trouble = SILENT;
+  tell();
+  events.close();
+  listen();
+}, 1000);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     html::Html,
-    status::{ErrorSeen, SlowSeen, Status},
+    status::{ENDLESS_MS, ErrorSeen, SlowSeen, Status},
 };
 
 pub(super) fn all(status: &Status) -> Vec<View> {
@@ -73,8 +73,7 @@ fn cluster(status: &Status) -> View {
         fact("members", &cluster.members.len()),
         fact("view", &cluster.view_version),
         fact("keyed calls run", &if cluster.open { "yes" } else { "no" }).bad_if(!cluster.open),
-        fact("may start calls for", &milliseconds(cluster.hold_left_ms.max(0) as f64))
-            .bad_if(cluster.hold_left_ms <= 0),
+        fact("may start calls for", &left(cluster.hold_left_ms)).bad_if(cluster.hold_left_ms <= 0),
         fact("slots that moved", &cluster.slot_moves),
         fact("nodes it fenced", &cluster.fenced),
         fact("dead, looked after", &cluster.orphans),
@@ -171,7 +170,7 @@ fn pages(status: &Status) -> View {
     let mut facts = vec![
         fact("may serve what it keeps", &if cache.leased { "yes" } else { "no, fenced" })
             .bad_if(!cache.leased),
-        fact("lease left", &milliseconds(cache.lease_left_ms.max(0) as f64)),
+        fact("lease left", &left(cache.lease_left_ms)),
         fact("log applied up to", &cache.position),
         fact("kept", &cache.entries),
         fact("memory of it", &format!("{} of {}", bytes(cache.bytes), bytes(cache.bytes_max as u64))),
@@ -214,6 +213,7 @@ fn errors(errors: &[ErrorSeen]) -> View {
 
 fn slowest(slowest: &[SlowSeen]) -> View {
     let lines = slowest.iter().map(|slow| Line {
+        key: format!("{}-{}", slow.call.as_deref().unwrap_or(&slow.trace), slow.at_ms),
         what: slow.what.clone(),
         at: time_of_day(slow.at_ms),
         took: milliseconds(slow.took_ms),
@@ -254,6 +254,11 @@ fn settings(status: &Status) -> View {
         table: Some(Table { head: &["setting", "value", ""], rows: rows.collect(), empty: "" }),
         ..View::default()
     }
+}
+
+/// How much of a lease is left. That of a node which is alone has no end.
+fn left(ms: i64) -> String {
+    if ms >= ENDLESS_MS { "no end".to_owned() } else { milliseconds(ms.max(0) as f64) }
 }
 
 /// The first characters of a long name; enough to tell it from the others.
