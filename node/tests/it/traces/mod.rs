@@ -66,7 +66,9 @@ fn a_traced_call_has_a_span_for_each_part_of_it() {
 fn a_call_that_fails_or_is_slow_is_traced_although_nobody_asked_for_it() {
     let collector = Collector::start();
     let url = collector.url();
-    let caller = Caller::start(&[("otlp_endpoint", &url), ("trace_ratio", "0")]);
+    // However slow the machine is, no call is.
+    let settings = [("otlp_endpoint", url.as_str()), ("trace_ratio", "0"), ("trace_slow", "1h")];
+    let caller = Caller::start(&settings);
     let [quiet, failed, after] = ["1", "2", "3"].map(|digit| digit.repeat(32));
     assert_eq!(call(&caller, "where_am_i", "[]", &unsampled(&quiet)).status, 200);
     assert_eq!(call(&caller, "fails", "[]", &unsampled(&failed)).status, 500);
