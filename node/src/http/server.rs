@@ -66,10 +66,7 @@ impl Servers {
         let admin = HttpServer::new({
             let node = Arc::clone(node);
             move || {
-                App::new()
-                    .app_data(Arc::clone(&node))
-                    .wrap(from_fn(admin::ask_for_token))
-                    .configure(admin::routes)
+                App::new().app_data(Arc::clone(&node)).wrap(from_fn(admin::let_in)).configure(admin::routes)
             }
         })
         .workers(1)

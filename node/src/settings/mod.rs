@@ -98,10 +98,12 @@ settings! {
     /// `/metrics`; and takes `/revalidate`. Keep it away from the public.
     admin: String = "127.0.0.1:3001", "HOST:PORT";
     /// What whoever asks the admin port has to know, in `authorization: Bearer …`, or in a browser as the password: a text of
-    /// 16 characters or more. Not asked for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin` is no loopback address.
+    /// 16 characters or more. Not asked for by `/healthz`, `/readyz`, and `/revalidate`, which is signed. Needed where `admin`
+    /// is no loopback address. Without it, requests for another host than an address, `localhost` or that of `admin` are
+    /// answered 421.
     admin_token: Option<value::Secret> = "", "TEXT", secret;
-    /// Whether the admin port may be on another than a loopback address without `admin_token`: only where a network keeps
-    /// strangers from it.
+    /// Whether the admin port may be on another than a loopback address, and asked for by any name, without `admin_token`:
+    /// only where a network keeps strangers from it.
     admin_insecure: bool = "false", "true or false";
     /// Folder for what one node keeps between runs: its keys, and whatever the application stores there.
     /// Default: `$XDG_STATE_HOME/<application>`, else `~/.local/state/<application>`.
@@ -276,8 +278,8 @@ settings! {
     /// Actions, and pages, that are counted each under its own name; the rest are `other`, in the order of their names.
     /// Each action has some 70 series; Prometheus is at ease with 100,000 of one node.
     metrics_actions_max: usize = "500", "names";
-    /// Where spans and metrics are sent by OTLP over HTTP, such as `http://collector:4318`. Without it none are sent;
-    /// `/metrics` of the admin port is there either way.
+    /// Where spans and metrics are sent by OTLP over HTTP, such as `http://collector:4318`; a name and a password belong in
+    /// `otlp_headers`. Without it none are sent; `/metrics` of the admin port is there either way.
     otlp_endpoint: Option<String> = "", "URL";
     /// What the collector wants to see in each request: comma-separated `name=value`.
     otlp_headers: Vec<String> = "", "NAME=VALUE,…", secret;

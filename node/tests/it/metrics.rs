@@ -120,6 +120,31 @@ fn whoever_does_not_know_the_token_is_told_nothing() {
     assert_eq!((status("/healthz", None), status("/readyz", None)), (200, 200));
 }
 
+/// Goal: a page that an operator visits reads nothing of the node that runs beside the browser. Method: what a browser asks once
+/// the page's name leads to 127.0.0.1, with and without what keeps strangers out otherwise.
+#[test]
+fn a_page_whose_name_leads_to_the_node_is_told_nothing() {
+    let token = "a token of some length";
+    let status = |caller: &Caller, path: &str, host: &str| {
+        let request = caller.http.get(format!("http://{}{path}", caller.node.admin())).header("host", host);
+        request.bearer_auth(token).send().expect("an answer").status().as_u16()
+    };
+    let caller = Caller::start(&[]);
+    for path in ["/", "/status", "/status/events", "/metrics", "/actions", "/explain?path=/", "/nothing"] {
+        assert_eq!(status(&caller, path, "rebound.example:3001"), 421, "{path}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(status(&caller, path, "rebound.example:3001"), 200, "{path}");
+    }
+    for host in ["localhost:3001", "127.0.0.1", "[::1]:3001"] {
+        assert_eq!(status(&caller, "/status", host), 200, "{host}");
+    }
+    // As where Prometheus asks each node by its name.
+    for settings in [("admin_insecure", "true"), ("admin_token", token)] {
+        assert_eq!(status(&Caller::start(&[settings]), "/metrics", "node-1:3001"), 200, "{settings:?}");
+    }
+}
+
 #[test]
 fn an_admin_port_that_strangers_reach_is_refused_without_a_token() {
     let start = |more: &[(&str, &str)]| {
