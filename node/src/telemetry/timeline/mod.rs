@@ -268,6 +268,14 @@ impl Timeline {
         self.traces.are_sent() && (self.own.is_sampled() || learned.error.is_some() || is_slow)
     }
 
+    /// When it was over, if it was before this was let go of. What a call of another node streams goes on after it, as what
+    /// is streamed to a client does after the head of its answer.
+    fn ended(&self, learned: &Learned) -> Option<Instant> {
+        let is_carried = matches!(self.hop, Hop::Receive) && learned.has(Phase::Run);
+        let last = || learned.steps.iter().filter(|_| is_carried).map(|step| step.ended).max();
+        learned.ended.or_else(last)
+    }
+
     fn at(&self, instant: Instant) -> SystemTime {
         self.began_at + instant.saturating_duration_since(self.begun)
     }
@@ -277,7 +285,7 @@ impl Drop for Timeline {
     fn drop(&mut self) {
         let learned = self.learned.get_mut().unwrap_or_else(PoisonError::into_inner);
         let learned = std::mem::take(learned);
-        let ended = learned.ended.unwrap_or_else(Instant::now);
+        let ended = self.ended(&learned).unwrap_or_else(Instant::now);
         self.remember(&learned, ended);
         if self.is_kept(&learned, ended) {
             self.traces.send(self.spans(learned, ended));

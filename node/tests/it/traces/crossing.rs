@@ -1,8 +1,13 @@
 //! Calls that another node runs than they came to, in one trace.
 
-use std::{io::Write as _, net::TcpStream};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use callboard::{ActionContext, action};
+use callboard::{ActionContext, action, js::Stream};
+use futures_util::stream;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::{
@@ -25,6 +30,18 @@ async fn traced_and_waits(cx: &ActionContext, waits: bool) -> &'static str {
         journal.released().await;
     }
     cx.state::<NodeName>().0
+}
+
+#[action(public, name = "traced_and_streams")]
+async fn traced_and_streams(cx: &ActionContext, waits: bool) -> Stream<[&'static str; 1]> {
+    let (journal, name) = (cx.state::<Journal>().clone(), cx.state::<NodeName>().0);
+    Stream::new(stream::once(async move {
+        if waits {
+            journal.note("it streams");
+            journal.released().await;
+        }
+        [name]
+    }))
 }
 
 /// Two nodes, both of which send what they see.
@@ -105,4 +122,26 @@ fn a_call_whose_client_goes_away_is_one_trace() {
         assert_eq!(above(&spans, name), Some("carry"), "{name}");
     }
     assert_eq!(above(&spans, "carry"), Some("traced_and_waits"));
+}
+
+/// Goal: a stream that somebody listens to for minutes makes no slow call. Method: one that another node makes, and that goes on
+/// only once the test has looked at the clock.
+#[test]
+fn what_another_node_did_is_over_before_what_it_streams() {
+    let collector = Collector::start();
+    let cluster = cluster(&collector);
+    let at_a = cluster.nodes[0].call("traced_and_streams", "[false]").body.contains("[\"a\"]");
+    let asked = &cluster.nodes[usize::from(at_a)];
+    let trace = "d".repeat(32);
+    let released = std::thread::scope(|scope| {
+        let called = scope.spawn(|| call(asked, "traced_and_streams", "[true]", &sampled(&trace)).status);
+        cluster.journal.wait_for("it streams");
+        let released = SystemTime::now();
+        cluster.journal.release_waiting();
+        assert_eq!(called.join().expect("no panic"), 200);
+        released
+    });
+    let spans = collector.trace(&trace, 12);
+    let ended = Duration::from_nanos(named(&spans, "receive").end_time_unix_nano);
+    assert!(UNIX_EPOCH + ended <= released, "{ended:?}");
 }
