@@ -37,15 +37,18 @@ export async function startCluster(file, count, settings = {}) {
   const redis = await startRedis();
   const timing = { "call-renew": "400ms", "call-hold": "1200ms", "call-fence": "1500ms" };
   const nodes = [];
-  for (let node = 0; node < count; node += 1) {
-    nodes.push(await start(file, { settings: { redis: redis.url, ...timing, ...settings }, env: { CALLBOARD_KEYS: KEYS } }));
+  async function stop() {
+    await Promise.all(nodes.map((node) => node.stop()));
+    redis.stop();
   }
-  return {
-    nodes,
-    redis,
-    async stop() {
-      await Promise.all(nodes.map((node) => node.stop()));
-      redis.stop();
-    },
-  };
+  try {
+    for (let node = 0; node < count; node += 1) {
+      nodes.push(await start(file, { settings: { redis: redis.url, ...timing, ...settings }, env: { CALLBOARD_KEYS: KEYS } }));
+    }
+  } catch (error) {
+    // Else what runs already keeps the tests from ending.
+    await stop();
+    throw error;
+  }
+  return { nodes, redis, stop };
 }
