@@ -59,7 +59,10 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         },
         Some(("compose-check", arguments)) => compose::run(&compose::Options::of(arguments)),
         Some(("leashed", arguments)) => cluster::process::leash(arguments).map(|never| match never {}),
-        Some(("monitoring", arguments)) => monitoring::run(arguments.get_one::<PathBuf>("workload").cloned()),
+        Some(("monitoring", arguments)) => {
+            let given = |name| arguments.get_one::<PathBuf>(name);
+            monitoring::run(given("workload").cloned(), given("pictures").map(PathBuf::as_path))
+        }
         Some(("docs", arguments)) => docs::run(arguments.get_flag("check")),
         Some(("bare", _)) => bare::serve(),
         _ => unreachable!("clap asks for a command"),
@@ -121,6 +124,16 @@ fn command() -> Command {
                         .value_name("FILE")
                         .value_parser(value_parser!(PathBuf))
                         .help("This binary of the workload; without it, one is built with the profile release"),
+                )
+                .arg(
+                    Arg::new("pictures")
+                        .long("pictures")
+                        .value_name("FOLDER")
+                        .value_parser(value_parser!(PathBuf))
+                        .help(
+                            "Writes pictures of the status page and of two dashboards into this folder, such as \
+                             docs/images; needs Chromium and some minutes more",
+                        ),
                 ),
         )
         .subcommand(

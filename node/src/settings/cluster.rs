@@ -30,10 +30,10 @@ pub(crate) struct ClusterSettings {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterSettingsError {
     /// Where Redis is.
-    #[error("setting redis: {0}")]
+    #[error("setting redis")]
     Redis(#[from] BadUrl),
     /// What the cluster is called.
-    #[error("setting namespace: {0}")]
+    #[error("setting namespace")]
     Namespace(#[from] BadNamespace),
     /// Of nothing, there is nothing to do.
     #[error("setting {0}: it is 0; at least 1 is needed")]
@@ -188,7 +188,8 @@ mod tests {
         let texts = all.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
         let settings = Sources::of_test(texts).expect("values");
         let cluster = ClusterSettings::of(&settings, "guestbook", Duration::ZERO);
-        Ok(cluster.map_err(|error| error.to_string())?.expect("a cluster"))
+        // As a person reads it.
+        Ok(cluster.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?.expect("a cluster"))
     }
 
     fn findings(replicas: u32, replica_lag_max: Option<u64>) -> Findings {
@@ -267,6 +268,8 @@ mod tests {
         ] {
             let error = of(texts).expect_err(message);
             assert!(error.starts_with(message), "{error}");
+            let reason = message.split_once(": ").expect("says why").1;
+            assert_eq!(error.matches(reason).count(), 1, "{error}");
             assert!(!error.contains("s3cret"), "{error}");
         }
     }

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::boards::BOARDS;
+use super::{boards::BOARDS, pictures};
 use crate::{
     bench::{
         nodes::{NODES, Nodes},
@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How long Prometheus may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// Checks rules and alerts, then asks everything.
-pub(crate) fn run(workload: Option<PathBuf>) -> anyhow::Result<()> {
+/// Checks rules and alerts, then asks everything; and draws it, if it is told where.
+pub(crate) fn run(workload: Option<PathBuf>, drawn_into: Option<&Path>) -> anyhow::Result<()> {
     let folder = repository::root().join("monitoring");
     promtool(&folder, &["check", "rules", "rules/recording.yaml", "rules/alerts.yaml"])?;
     promtool(&folder, &["test", "rules", "tests/alerts.yaml"])?;
@@ -43,11 +43,18 @@ pub(crate) fn run(workload: Option<PathBuf>) -> anyhow::Result<()> {
     let (is_over, queries) = (AtomicBool::new(false), queries(&folder)?);
     std::thread::scope(|scope| {
         let load = scope.spawn(|| load(&nodes, &is_over));
-        let answered = prometheus.answers_all(&queries);
+        let answered = prometheus.answers_all(&queries).and_then(|()| match drawn_into {
+            Some(folder) => pictures::status(folder, nodes.server(0)),
+            None => Ok(()),
+        });
         is_over.store(true, Ordering::Relaxed);
         load.join().expect("the load does not panic")?;
         answered
     })?;
+    if let Some(folder) = drawn_into {
+        // After the load, which would keep Prometheus and the browser from it.
+        pictures::dashboards(folder, &prometheus.address)?;
+    }
     let plots: usize = BOARDS.iter().map(|board| board.panels.len()).sum();
     println!(
         "{} queries of {plots} plots, the rules and the alerts have data; each alert fires and is silent",
@@ -193,10 +200,7 @@ impl Prometheus {
     }
 
     fn has_data(&self, query: &str) -> anyhow::Result<bool> {
-        let mut path = "/api/v1/query?query=".to_owned();
-        for byte in query.bytes() {
-            write!(path, "%{byte:02X}").expect("writing to a string does not fail");
-        }
+        let path = format!("/api/v1/query?query={}", escaped(query));
         let answer = server::request(&self.address, "GET", &path, &[], "")?;
         let said: Value = serde_json::from_slice(&answer.body)?;
         if said["status"] != "success" {
@@ -206,6 +210,14 @@ impl Prometheus {
         let has_number = |sample: &Value| sample["value"][1].as_str().is_some_and(|number| number != "NaN");
         Ok(said["data"]["result"].as_array().is_some_and(|samples| samples.iter().any(has_number)))
     }
+}
+
+/// As a part of a URL's query.
+pub(super) fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        write!(escaped, "%{byte:02X}").expect("writing to a string does not fail");
+        escaped
+    })
 }
 
 #[cfg(test)]

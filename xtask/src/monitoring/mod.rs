@@ -3,6 +3,7 @@
 
 mod boards;
 mod live;
+mod pictures;
 
 use std::collections::BTreeMap;
 
