@@ -57,8 +57,8 @@ fn refusal(request: &HttpRequest) -> Option<HttpResponse> {
         }),
         None if settings.admin_insecure || means_this_machine(request, &settings.admin) => None,
         None => Some(HttpResponse::MisdirectedRequest().body(
-            "without a token the admin port answers only under an address, `localhost` or the name in the setting admin: \
-             for any other name set admin_token\n",
+            "without a token the admin port answers only under an address, `localhost` or the name in the setting \
+             admin: for any other name set admin_token\n",
         )),
     }
 }
@@ -73,9 +73,9 @@ fn knows(request: &HttpRequest, token: &Secret) -> bool {
     })
 }
 
-/// Whether it names a host that only this machine can be. A page from anywhere may have its own name lead to 127.0.0.1 once
-/// it is loaded (DNS rebinding): the browser of whoever runs a node then takes that node for the page's server, and has the
-/// page read what it answers. It asks under the page's name, as it does not know better.
+/// Whether it names a host that only this machine can be. A page from anywhere may have its own name lead to 127.0.0.1
+/// once it is loaded (DNS rebinding): the browser of whoever runs a node then takes that node for the page's server, and
+/// has the page read what it answers. It asks under the page's name, as it does not know better.
 fn means_this_machine(request: &HttpRequest, admin: &str) -> bool {
     // Whoever names none is no browser.
     let Some(named) = request.headers().get(header::HOST) else { return true };
