@@ -221,6 +221,8 @@ test("more pages than may be watched at a time are turned away, and told", async
   await page.goto("/");
   await page.getByRole("status").filter({ hasText: "too many watch this node" }).waitFor();
   await context.close();
+  // Nor does a page of another site take a place: it is told apart by what browsers say of it.
+  assert.equal((await fetch(`${node.admin}/status/events`, { headers: { "sec-fetch-site": "cross-site" } })).status, 403);
   await watched[0].body.cancel();
   await until("there is room again", async () => (await fetch(`${node.admin}/status/events`)).status === 200);
   // Whoever watches does not keep it from stopping.

@@ -69,6 +69,31 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     }
 }
 
+fn monitoring_command() -> Command {
+    Command::new("monitoring")
+        .about(
+            "Checks monitoring/: rules and alerts by promtool, and every query by a real Prometheus that scrapes three \
+             nodes under load",
+        )
+        .arg(
+            Arg::new("workload")
+                .long("workload")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("This binary of the workload; without it, one is built with the profile release"),
+        )
+        .arg(
+            Arg::new("pictures")
+                .long("pictures")
+                .value_name("FOLDER")
+                .value_parser(value_parser!(PathBuf))
+                .help(
+                    "Writes pictures of the status page and of two dashboards into this folder, such as \
+                     docs/images; needs Chromium and some minutes more",
+                ),
+        )
+}
+
 fn command() -> Command {
     let decode = Command::new("decode")
         .about("Decoder and encoder beside React's own under Node.js, over the golden vectors")
@@ -112,30 +137,7 @@ fn command() -> Command {
         .subcommand(faults::command())
         .subcommand(compose::command())
         .subcommand(cluster::process::leash_command())
-        .subcommand(
-            Command::new("monitoring")
-                .about(
-                    "Checks monitoring/: rules and alerts by promtool, and every query by a real Prometheus that scrapes three \
-                     nodes under load",
-                )
-                .arg(
-                    Arg::new("workload")
-                        .long("workload")
-                        .value_name("FILE")
-                        .value_parser(value_parser!(PathBuf))
-                        .help("This binary of the workload; without it, one is built with the profile release"),
-                )
-                .arg(
-                    Arg::new("pictures")
-                        .long("pictures")
-                        .value_name("FOLDER")
-                        .value_parser(value_parser!(PathBuf))
-                        .help(
-                            "Writes pictures of the status page and of two dashboards into this folder, such as \
-                             docs/images; needs Chromium and some minutes more",
-                        ),
-                ),
-        )
+        .subcommand(monitoring_command())
         .subcommand(
             Command::new("docs").about("Writes the generated parts of docs/").arg(
                 Arg::new("check")

@@ -49,6 +49,11 @@ pub(super) async fn page(request: HttpRequest) -> HttpResponse {
 
 /// `GET /status/events`: each second the sections that are not as they were, as an object of their HTML by id.
 pub(super) async fn events(request: HttpRequest) -> HttpResponse {
+    let site = request.headers().get("sec-fetch-site");
+    if site.is_some_and(|site| site == "cross-site") {
+        // It could not read them, and would take the places of those who may.
+        return HttpResponse::Forbidden().body("these events are for the page of this node\n");
+    }
     let node = node(&request);
     let Ok(permit) = Arc::clone(&node.status.watchers).try_acquire_owned() else {
         return HttpResponse::ServiceUnavailable()

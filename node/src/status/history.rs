@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
 };
 
 use serde::Serialize;
@@ -26,6 +27,7 @@ const HOTTEST_MAX: usize = 20;
 /// What was counted up to a second.
 #[derive(Clone, Debug)]
 struct Sample {
+    at: Instant,
     outcomes: [u64; Tally::OUTCOMES.len()],
     times: TimesCounted,
     pages: u64,
@@ -97,6 +99,7 @@ impl History {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let pages = PageResult::ALL.map(|result| count(&tally.pages[result as usize]));
         self.samples.push_back(Sample {
+            at: Instant::now(),
             outcomes: std::array::from_fn(|outcome| count(&tally.outcomes[outcome])),
             times: tally.call_times.counts(),
             pages: pages.iter().sum(),
@@ -123,7 +126,10 @@ impl History {
     pub(super) fn last_minute(&self) -> LastMinute {
         let pairs = || self.samples.iter().zip(self.samples.iter().skip(1));
         let each = |number: fn(&Sample) -> u64| -> Series<u64> {
-            pairs().map(|(then, now)| number(now).saturating_sub(number(then))).collect()
+            // A second may be a longer one on a busy machine.
+            let seconds = |then: &Sample, now: &Sample| (now.at - then.at).as_secs_f64().max(0.1);
+            let count = |then, now| number(now).saturating_sub(number(then)) as f64;
+            pairs().map(|(then, now)| (count(then, now) / seconds(then, now)).round() as u64).collect()
         };
         let percentiles = |times: fn(&Sample) -> &TimesCounted, share| -> Series<Option<f64>> {
             pairs().map(|(then, now)| times(now).since(times(then)).percentile_ms(share)).collect()

@@ -70,7 +70,8 @@ pub(crate) fn log_panics() {
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| display(backtrace));
         let place = panic.location().map(display);
-        error!(place, error = panic.payload_as_str(), backtrace, "panicked");
+        // Of no span: what panicked may be a value that was being written into one, which nobody can read until that is over.
+        error!(parent: None, place, error = panic.payload_as_str(), backtrace, "panicked");
     }));
 }
 
