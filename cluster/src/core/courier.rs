@@ -44,6 +44,8 @@ pub(crate) struct ToSend {
     pub(crate) to: Boot,
     pub(crate) number: u64,
     pub(crate) bytes: Bytes,
+    /// How many calls or answers are in it.
+    pub(crate) messages: usize,
 }
 
 /// What became of a frame's items.
@@ -113,13 +115,15 @@ impl<T: Clone> Courier<T> {
                     continue;
                 }
                 frame.asked = true;
-                return Some(ToSend { to: *to, number: frame.number, bytes: frame.bytes.clone() });
+                let (number, bytes, messages) = (frame.number, frame.bytes.clone(), frame.items.len());
+                return Some(ToSend { to: *to, number, bytes, messages });
             }
             if lane.waiting.is_empty() {
                 continue;
             }
             let number = lane.last + 1;
             let Some((bytes, items)) = make(*to, number, &mut lane.waiting) else { continue };
+            let messages = items.len();
             lane.last = number;
             lane.frame = Some(InFlight {
                 number,
@@ -129,7 +133,7 @@ impl<T: Clone> Courier<T> {
                 asked: true,
                 doubted: false,
             });
-            return Some(ToSend { to: *to, number, bytes });
+            return Some(ToSend { to: *to, number, bytes, messages });
         }
         None
     }

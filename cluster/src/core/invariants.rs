@@ -127,6 +127,8 @@ pub struct Counters {
     pub unknown: u64,
     /// Calls that were sent again by this node.
     pub resent: u64,
+    /// Calls and answers in the frames that it sent.
+    pub messages: u64,
     /// Frames that were no frames of this cluster, by reason in the log.
     pub bad_frames: u64,
     /// Invariants that did not hold, as seen from within one node: a mistake of ours.

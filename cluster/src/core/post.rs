@@ -145,6 +145,7 @@ impl Core {
                 Some((frame.encode(namespace), items))
             });
             let Some(frame) = frame else { return };
+            self.io.counters.messages += frame.messages as u64;
             let command = Command::Send {
                 to: frame.to,
                 stream: Stream::Replies,

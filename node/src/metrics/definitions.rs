@@ -173,6 +173,8 @@ metrics! {
     FRAMES: Counter = "callboard.frames", "{frame}", [DIRECTION];
     /// Bytes of frames between nodes.
     FRAME_BYTES: Counter = "callboard.frame.size", "By", [DIRECTION];
+    /// Calls and answers in the frames that this node sent. Divided by these frames: how many share one command.
+    FRAME_MESSAGES: Counter = "callboard.frame.messages", "{message}", [];
     /// Frames that were no frames of this cluster, and were dropped.
     BAD_FRAMES: Counter = "callboard.frames.bad", "{frame}", [];
     /// How long Redis took to answer a command, as this node sees it: the round trip and the script. Its count is the rate

@@ -142,6 +142,7 @@ impl Observed {
         };
         self.add(&d::FRAMES, frames(|moved| moved.frames.load(Ordering::Relaxed)));
         self.add(&d::FRAME_BYTES, frames(|moved| moved.bytes.load(Ordering::Relaxed)));
+        self.of_core(&d::FRAME_MESSAGES, |counters| counters.messages);
         self.of_core(&d::BAD_FRAMES, |counters| counters.bad_frames);
         let spans = |look: fn(&Tally) -> u64| {
             move |node: &Node, see: See<'_>| {

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -18,8 +18,8 @@ use crate::{
 /// Seconds that are shown.
 pub(super) const SECONDS: usize = 60;
 
-/// How often the actions are looked at, in seconds: there may be many.
-const ACTIONS_EACH: u64 = 5;
+/// How often the actions are looked at: there may be many.
+const ACTIONS_EACH: Duration = Duration::from_secs(5);
 
 /// Actions that are told.
 const HOTTEST_MAX: usize = 20;
@@ -46,11 +46,10 @@ struct RunsCounted {
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    ticks: u64,
     /// The oldest is the first.
     samples: VecDeque<Sample>,
-    /// Of each action, in the order of their names.
-    actions: VecDeque<Vec<RunsCounted>>,
+    /// Of each action, in the order of their names; the oldest is the first.
+    actions: VecDeque<(Instant, Vec<RunsCounted>)>,
 }
 
 /// A number for each of the last seconds, the newest last. Shorter as long as the node is younger.
@@ -114,13 +113,12 @@ impl History {
         if self.samples.len() > SECONDS + 1 {
             self.samples.pop_front();
         }
-        if self.ticks.is_multiple_of(ACTIONS_EACH) {
-            self.actions.push_back(node.registry.actions().map(RunsCounted::of).collect());
-            if self.actions.len() > SECONDS / ACTIONS_EACH as usize + 1 {
+        if self.actions.back().is_none_or(|(at, _)| at.elapsed() >= ACTIONS_EACH) {
+            self.actions.push_back((Instant::now(), node.registry.actions().map(RunsCounted::of).collect()));
+            if self.actions.len() > SECONDS / ACTIONS_EACH.as_secs() as usize + 1 {
                 self.actions.pop_front();
             }
         }
-        self.ticks += 1;
     }
 
     pub(super) fn last_minute(&self) -> LastMinute {
@@ -140,15 +138,17 @@ impl History {
         };
         let [done, ..] = Tally::OUTCOMES;
         debug_assert_eq!(done, "done");
-        let (pages_per_s, hits_per_s) = (each(|sample| sample.pages), each(|sample| sample.hits));
-        let share = |(pages, hits): (&u64, &u64)| (*pages > 0).then(|| *hits as f64 / *pages as f64);
+        let share = |(then, now): (&Sample, &Sample)| {
+            let pages = now.pages.saturating_sub(then.pages);
+            (pages > 0).then(|| now.hits.saturating_sub(then.hits).min(pages) as f64 / pages as f64)
+        };
         LastMinute {
             calls_per_s: each(|sample| sample.outcomes.iter().sum()),
             others_per_s: each(|sample| sample.outcomes[1..].iter().sum()),
             p50_ms: percentiles(|sample| &sample.times, 0.5),
             p99_ms: percentiles(|sample| &sample.times, 0.99),
-            hit_share: pages_per_s.iter().zip(&hits_per_s).map(share).collect(),
-            pages_per_s,
+            pages_per_s: each(|sample| sample.pages),
+            hit_share: pairs().map(share).collect(),
             revalidations_per_s: each(|sample| sample.applied),
             wait_p99_ms: percentiles(|sample| &sample.waits, 0.99),
             all_p50_ms: all(|sample| &sample.times, 0.5),
@@ -160,10 +160,8 @@ impl History {
 
     /// The actions that ran most in the last minute, the most first.
     pub(super) fn hottest(&self, node: &Node) -> Vec<HotAction> {
-        let (Some(first), true) = (self.actions.front(), self.ticks > 0) else { return Vec::new() };
-        // The first was looked at so many whole steps, and the rest of one, ago.
-        let steps = (self.actions.len() as u64 - 1) * ACTIONS_EACH;
-        let seconds = (steps + (self.ticks - 1) % ACTIONS_EACH).max(1) as f64;
+        let Some((at, first)) = self.actions.front() else { return Vec::new() };
+        let seconds = at.elapsed().as_secs_f64().max(1.0);
         let mut hottest: Vec<_> = node
             .registry
             .actions()

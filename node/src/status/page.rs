@@ -88,6 +88,20 @@ struct Tile {
     spark: Html,
 }
 
+impl Tile {
+    /// Something that is counted each second.
+    fn rate(label: &'static str, each: &[u64]) -> Self {
+        let newest = each.last().copied().unwrap_or(0);
+        Self { label, value: newest.to_string(), spark: drawing::spark_of(each, label) }
+    }
+
+    /// How long something took, over the whole minute and in each second of it.
+    fn time(label: &'static str, whole: Option<f64>, each: &[Option<f64>]) -> Self {
+        let value = whole.map_or_else(|| "–".to_owned(), milliseconds);
+        Self { label, value, spark: drawing::spark(each, "ms") }
+    }
+}
+
 struct Fact {
     label: &'static str,
     value: String,
@@ -160,10 +174,6 @@ fn milliseconds(ms: f64) -> String {
         ms if ms < 1000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1000.0),
     }
-}
-
-fn maybe_milliseconds(ms: Option<f64>) -> String {
-    ms.map_or_else(|| "–".to_owned(), milliseconds)
 }
 
 fn bytes(bytes: u64) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use callboard::{App, Metric};
 use reqwest::blocking::Response;
 
-use crate::client::Caller;
+use crate::{client::Caller, cluster::Cluster};
 
 /// What `/metrics` says: each series with its number.
 pub(crate) fn scrape(caller: &Caller) -> BTreeMap<String, f64> {
@@ -84,6 +84,30 @@ fn pages_are_counted_by_what_the_cache_said() {
     assert_eq!(renders, 2.0);
     assert_eq!(number(&series, "callboard_cache_entries", &[]), 1.0);
     assert_eq!(number(&series, "callboard_revalidation_wait_seconds_count", &[("confirmed", "yes")]), 1.0);
+}
+
+#[test]
+fn what_nodes_send_each_other_is_counted_by_frame_and_by_what_is_in_it() {
+    const CALLS: usize = 5;
+    let cluster = Cluster::start(2);
+    let count = || {
+        let all: Vec<_> = cluster.nodes.iter().map(scrape).collect();
+        let sum = |name: &str, labels: &[(&str, &str)]| {
+            all.iter().map(|series| number(series, name, labels)).sum::<f64>()
+        };
+        (sum("callboard_frames_total", &[("direction", "sent")]), sum("callboard_frame_messages_total", &[]))
+    };
+    let (frames_before, messages_before) = count();
+    // One of the two is the action's own node, and the other has to ask it.
+    for _ in 0..CALLS {
+        for node in &cluster.nodes {
+            assert_eq!(node.call("where_am_i", "[]").status, 200);
+        }
+    }
+    let (frames, messages) = count();
+    let (frames, messages) = (frames - frames_before, messages - messages_before);
+    assert!(frames >= 2.0 && messages >= frames, "{messages} in {frames}");
+    assert!(messages >= 2.0 * CALLS as f64, "each crosses there and back: {messages}");
 }
 
 #[test]

@@ -305,6 +305,15 @@ pub(crate) const BOARDS: &[Board] = &[
                 &[Query("sum by (direction) (rate(callboard_frames_total[1m]))", "{{direction}}")],
             ),
             panel(
+                "Calls and answers in a frame",
+                "The busier the nodes, the more share one command.",
+                "short",
+                &[Query(
+                    "sum(rate(callboard_frame_messages_total[1m])) / sum(rate(callboard_frames_total{direction=\"sent\"}[1m]))",
+                    "in a frame",
+                )],
+            ),
+            panel(
                 "Bytes between nodes",
                 "Arguments, answers and streams.",
                 "Bps",

@@ -3,8 +3,7 @@
 use std::fmt::Display;
 
 use super::{
-    Line, Part, Row, Table, Tile, View, bytes, code, drawing, fact, maybe_milliseconds, milliseconds, text,
-    time_of_day,
+    Line, Part, Row, Table, Tile, View, bytes, code, drawing, fact, milliseconds, text, time_of_day,
 };
 use crate::{
     html::Html,
@@ -25,28 +24,11 @@ pub(super) fn all(status: &Status) -> Vec<View> {
 
 fn overview(status: &Status) -> View {
     let minute = &status.last_minute;
-    let newest = |series: &[u64]| series.last().copied().unwrap_or(0).to_string();
     let tiles = vec![
-        Tile {
-            label: "calls/s",
-            value: newest(&minute.calls_per_s),
-            spark: drawing::spark_of(&minute.calls_per_s, "calls/s"),
-        },
-        Tile {
-            label: "of them not done/s",
-            value: newest(&minute.others_per_s),
-            spark: drawing::spark_of(&minute.others_per_s, "calls/s"),
-        },
-        Tile {
-            label: "half within, last minute",
-            value: maybe_milliseconds(minute.all_p50_ms),
-            spark: drawing::spark(&minute.p50_ms, "ms"),
-        },
-        Tile {
-            label: "99 % within, last minute",
-            value: maybe_milliseconds(minute.all_p99_ms),
-            spark: drawing::spark(&minute.p99_ms, "ms"),
-        },
+        Tile::rate("calls/s", &minute.calls_per_s),
+        Tile::rate("of them not done/s", &minute.others_per_s),
+        Tile::time("half within, last minute", minute.all_p50_ms, &minute.p50_ms),
+        Tile::time("99 % within, last minute", minute.all_p99_ms, &minute.p99_ms),
     ];
     let (node, calls) = (&status.node, &status.calls);
     let outcome = |name: &str| calls.outcomes.get(name).copied().unwrap_or(0);
@@ -146,26 +128,14 @@ fn pages(status: &Status) -> View {
     let shares: Vec<_> = minute.hit_share.iter().map(|share| share.map(|share| share * 100.0)).collect();
     let share = shares.iter().rev().find_map(|share| *share);
     let tiles = vec![
-        Tile {
-            label: "pages/s",
-            value: minute.pages_per_s.last().copied().unwrap_or(0).to_string(),
-            spark: drawing::spark_of(&minute.pages_per_s, "pages/s"),
-        },
+        Tile::rate("pages/s", &minute.pages_per_s),
         Tile {
             label: "from the cache",
             value: share.map_or("–".to_owned(), |share| format!("{share:.0} %")),
             spark: drawing::spark(&shares, "%"),
         },
-        Tile {
-            label: "revalidations/s",
-            value: minute.revalidations_per_s.last().copied().unwrap_or(0).to_string(),
-            spark: drawing::spark_of(&minute.revalidations_per_s, "revalidations/s"),
-        },
-        Tile {
-            label: "99 % everywhere within",
-            value: maybe_milliseconds(minute.all_wait_p99_ms),
-            spark: drawing::spark(&minute.wait_p99_ms, "ms"),
-        },
+        Tile::rate("revalidations/s", &minute.revalidations_per_s),
+        Tile::time("99 % everywhere within", minute.all_wait_p99_ms, &minute.wait_p99_ms),
     ];
     let mut facts = vec![
         fact("may serve what it keeps", &if cache.leased { "yes" } else { "no, fenced" })

@@ -9,6 +9,7 @@ mod remembered;
 mod spans;
 
 use std::{
+    borrow::Cow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -260,6 +261,16 @@ impl Timeline {
     /// A call of another node ran here, and this went wrong.
     pub(crate) fn failed(&self, error: &str) {
         self.learned().error = Some(error.to_owned());
+    }
+
+    /// What was asked for; not its path, of which there may be any number.
+    fn asked(&self, learned: &Learned) -> Cow<'static, str> {
+        match (&self.hop, learned.action, learned.route) {
+            (_, Some(Found(action)), _) => action.entry.name.into(),
+            (Hop::Accept { method, .. }, None, Some(route)) => format!("{method} {route}").into(),
+            (Hop::Accept { method, .. }, None, None) => method.to_string().into(),
+            (Hop::Receive, None, _) => "a call".into(),
+        }
     }
 
     /// Whether the spans are worth sending.

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::{Found, Hop, Learned, Timeline};
+use super::{Hop, Learned, Timeline};
 use crate::status::{ErrorSeen, PartSeen, SlowSeen};
 
 impl Timeline {
@@ -42,14 +42,10 @@ impl Timeline {
         }
     }
 
-    /// What was asked for; not its path, of which there may be any number.
     fn what(&self, learned: &Learned) -> String {
-        match (&self.hop, learned.action, learned.route) {
-            (Hop::Receive, Some(Found(action)), _) => format!("{} (for another node)", action.entry.name),
-            (Hop::Accept { .. }, Some(Found(action)), _) => action.entry.name.to_owned(),
-            (Hop::Accept { method, .. }, None, Some(route)) => format!("{method} {route}"),
-            (Hop::Accept { method, .. }, None, None) => format!("{method}, no action"),
-            (Hop::Receive, None, _) => "a call of another node".to_owned(),
+        match &self.hop {
+            Hop::Receive => format!("{} (for another node)", self.asked(learned)),
+            Hop::Accept { .. } => self.asked(learned).into_owned(),
         }
     }
 }

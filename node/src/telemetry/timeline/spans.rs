@@ -81,13 +81,9 @@ impl Timeline {
 
     /// The span of the whole, under the one that made the request.
     fn root(&self, learned: &Learned, ended: Instant) -> SpanData {
-        let (name, kind) = match (&self.hop, learned.action, learned.route) {
-            (Hop::Receive, ..) => ("receive".into(), SpanKind::Consumer),
-            (Hop::Accept { .. }, Some(Found(action)), _) => (action.entry.name.into(), SpanKind::Server),
-            (Hop::Accept { method, .. }, None, Some(route)) => {
-                (format!("{method} {route}"), SpanKind::Server)
-            }
-            (Hop::Accept { method, .. }, None, None) => (method.to_string(), SpanKind::Server),
+        let (name, kind) = match &self.hop {
+            Hop::Receive => ("receive".into(), SpanKind::Consumer),
+            Hop::Accept { .. } => (self.asked(learned), SpanKind::Server),
         };
         let mut root = self.span(name, self.own.span_id(), self.begun, ended);
         root.span_kind = kind;
