@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import Ajv from "ajv/dist/2020.js";
 
 import { launch, open } from "../support/browser.mjs";
-import { startCluster } from "../support/cluster.mjs";
+import { startCluster, until } from "../support/cluster.mjs";
 import { binary, root, start } from "../support/program.mjs";
 
 // Kept, to be looked at.
@@ -32,15 +32,6 @@ async function status(node, headers = {}) {
   return told;
 }
 
-/** Asks again until it is so. */
-async function until(what, look) {
-  for (const end = Date.now() + 20_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    const found = await look();
-    if (found) return found;
-    assert.ok(Date.now() < end, `${what}: never`);
-  }
-}
-
 async function caller(node) {
   const { actions } = await (await fetch(`${node.admin}/actions`)).json();
   const references = new Map(actions.map(({ name, reference }) => [name, reference]));
@@ -60,7 +51,6 @@ describe("three nodes of one cluster", () => {
   before(async () => {
     cluster = await startCluster(binary("workload"), 3);
     [one, , three] = cluster.nodes;
-    await until("all three are members", async () => (await status(one)).cluster.members.length === 3);
     const call = await caller(one);
     for (let key = 0; key < 40; key += 1) assert.equal((await call("keyed_counter", `key ${key}`, 1)).status, 200);
     assert.equal((await call("fail", "<b>&")).status, 500);

@@ -32,18 +32,35 @@ async function startRedis() {
   throw new Error(`redis-server ended:\n${log}`);
 }
 
-/** Starts so many nodes of a program, each of which takes the others' lead: how long a node may be silent is kept short. */
-export async function startCluster(file, count, settings = {}) {
+/** Asks again until it is so. */
+export async function until(what, look) {
+  for (const end = Date.now() + 20_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`${what}: never`);
+  }
+}
+
+/** Starts so many nodes of a program, and waits until they know each other. How long a node may be silent is kept short. */
+export async function startCluster(file, count, settings = {}, env = {}) {
   const redis = await startRedis();
   const timing = { "call-renew": "400ms", "call-hold": "1200ms", "call-fence": "1500ms" };
   const nodes = [];
   async function stop() {
+    // One that sleeps would not hear that it is to stop.
+    for (const node of nodes) node.signal("SIGCONT");
     await Promise.all(nodes.map((node) => node.stop()));
     redis.stop();
   }
   try {
     for (let node = 0; node < count; node += 1) {
-      nodes.push(await start(file, { settings: { redis: redis.url, ...timing, ...settings }, env: { CALLBOARD_KEYS: KEYS } }));
+      nodes.push(await start(file, { settings: { redis: redis.url, ...timing, ...settings }, env: { CALLBOARD_KEYS: KEYS, ...env } }));
+    }
+    for (const node of nodes) {
+      await until(`all nodes are members, as ${node.url} sees it`, async () => {
+        const { cluster } = await (await fetch(`${node.admin}/status`)).json();
+        return cluster.members.length === count;
+      });
     }
   } catch (error) {
     // Else what runs already keeps the tests from ending.

@@ -103,8 +103,8 @@ fn actions(status: &Status) -> View {
         cells: vec![
             code(action.name),
             text(&action.class),
-            text(&format!("{:.1}", action.runs_per_s)),
-            counted(&format!("{:.1}", action.failed_per_s), action.failed_per_s > 0.0),
+            text(&format!("{:.2}", action.runs_per_s)),
+            counted(&format!("{:.2}", action.failed_per_s), action.failed_per_s > 0.0),
             text(&milliseconds(action.mean_ms)),
             text(&action.running),
             text(&action.runs),
